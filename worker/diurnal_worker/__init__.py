@@ -1,0 +1,1 @@
+"""The worker: the process of arrivals, the events, and their publication."""
