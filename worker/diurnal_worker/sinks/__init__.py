@@ -1,0 +1,89 @@
+"""Where events go: the small protocol that the runner speaks, whatever stands behind it.
+
+A sink takes batches in the order of simulated time and says how far everything is durable. Order and
+durability are the whole contract: the runner moves a clock only to what `acknowledged` returns, so a
+sink that answers too early loses events and one that answers late merely holds the clock back.
+
+Importing this package imports no sink: each lives in its own module, with its own dependencies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+Framing = Literal["pubsub", "lines"]
+"""How messages are framed: as fields of a PublishRequest, or one a line with a newline at its end."""
+
+NOTHING_YET = -(2**63)
+"""What `acknowledged` returns before the first batch is durable: earlier than every instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that are sent, and acknowledged, together.
+
+    payload: the messages, framed for the sink (`Sink.framing`), back to back. The sink may read it
+        after `send` has returned, until the batch is acknowledged: whoever fills the buffer leaves
+        it alone, and allocates another.
+    messages: how many, at least 1 (0 for a batch that only moves the clock through an empty stretch).
+    until: a clock (microseconds since 1970): every event before it is in this batch or in an earlier
+        one of this worker. It never falls from batch to batch.
+    """
+
+    payload: memoryview
+    messages: int
+    until: int
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """What takes batches. Not thread-safe: one thread sends, asks and drains."""
+
+    @property
+    def framing(self) -> Framing:
+        """How this sink wants its messages framed."""
+        ...
+
+    def send(self, batch: Batch) -> None:
+        """Takes a batch; blocks while the sink holds as much as it may (back-pressure).
+
+        Raises PermanentSinkError when the sink has failed for good, in this batch or an earlier one.
+        """
+        ...
+
+    def acknowledged(self) -> int:
+        """The clock before which every event is durable: `until` of the last batch of the longest
+        prefix without a gap, or NOTHING_YET. Does not block. Raises PermanentSinkError like `send`.
+        """
+        ...
+
+    def drain(self, timeout: float) -> bool:
+        """Waits until everything taken is durable, at most `timeout` seconds; whether it is."""
+        ...
+
+    def close(self) -> None:
+        """Gives back connections and files. Waits for nothing: what was not drained is not durable."""
+        ...
+
+
+class SinkError(Exception):
+    """A sink could not do its work. Both kinds are named by their remedy."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`reason`: a CamelCase word for a condition. `message`: for people: what, where, what to do."""
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[SinkError], tuple[str, str]]:
+        """Survives pickling, for runners that hand errors from one process to another."""
+        return type(self), (self.reason, self.message)
+
+
+class PermanentSinkError(SinkError):
+    """Trying again cannot help; a person must change something first."""
+
+
+class TransientSinkError(SinkError):
+    """Trying again later may help."""
