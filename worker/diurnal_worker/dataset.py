@@ -38,6 +38,10 @@ class DatasetError(Exception):
         self.reason = reason
 
 
+class DatasetUnavailableError(DatasetError):
+    """The dataset could not be read now; the same request may work later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Country:
     """One country. `zones` are (IANA name, share of its people), sorted by name; the shares sum to exactly 1."""

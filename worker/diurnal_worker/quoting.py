@@ -6,7 +6,7 @@ escape sequence or look-alike letter may pass as something else there.
 
 import unicodedata
 
-SHOWN = 60
+SHOWN = 80
 """Characters of a foreign text that a message shows."""
 
 

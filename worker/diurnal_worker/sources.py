@@ -35,7 +35,7 @@ def load(
     `generation` pins a Cloud Storage object (else the newest is read, and recorded in the dataset); `sha256` is what
     the digest of the stored bytes must be. `storage` is a Cloud Storage client; without one, it is made when needed
     from STORAGE_EMULATOR_HOST or the application default credentials. `load(dataset.uri)` reads the same again.
-    Raises DatasetError, or DatasetUnavailableError (gcs.py) where trying again later may help.
+    Raises DatasetError, or DatasetUnavailableError where trying again later may help.
     """
     if ref.startswith(GCS):
         return _from_gcs(ref, generation, sha256, storage)
