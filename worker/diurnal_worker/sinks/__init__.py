@@ -70,15 +70,19 @@ class Sink(Protocol):
 class SinkError(Exception):
     """A sink could not do its work. Both kinds are named by their remedy."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        """`reason`: a CamelCase word for a condition. `message`: for people: what, where, what to do."""
+    def __init__(self, reason: str, message: str, until: int = NOTHING_YET) -> None:
+        """reason: a CamelCase word for a condition. message: for people: what, where, what to do.
+
+        until: the clock that was durable all the same, so that the last checkpoint can still be right.
+        """
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.until = until
 
-    def __reduce__(self) -> tuple[type[SinkError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[SinkError], tuple[str, str, int]]:
         """Survives pickling, for runners that hand errors from one process to another."""
-        return type(self), (self.reason, self.message)
+        return type(self), (self.reason, self.message, self.until)
 
 
 class PermanentSinkError(SinkError):

@@ -1,0 +1,49 @@
+"""What a sink counted: plain numbers that only grow, for a budget, a status or an exporter to read.
+
+Nothing here locks; the sink adds under its own lock, and a reader sees each number whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+BILLED_AT_LEAST = 1000
+"""Bytes that Pub/Sub bills for a request, however small (https://cloud.google.com/pubsub/pricing)."""
+
+LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds, in seconds, of the buckets of the latency histogram; one more takes the rest."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """messages, bytes: acknowledged. attempts, attempted_messages, billed_bytes: every request that was
+    sent, repeated ones too, as the service bills them. errors: failed attempts by reason. latencies:
+    acknowledged requests by bucket of LATENCY_BOUNDS, and the sum of their seconds."""
+
+    messages: int = 0
+    bytes: int = 0
+    attempts: int = 0
+    attempted_messages: int = 0
+    billed_bytes: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
+    latency_seconds: float = 0.0
+
+    def attempted(self, messages: int, size: int) -> None:
+        """A request of `size` bytes goes out."""
+        self.attempts += 1
+        self.attempted_messages += messages
+        self.billed_bytes += max(BILLED_AT_LEAST, size)
+
+    def acknowledged(self, messages: int, size: int, seconds: float) -> None:
+        """A request was acknowledged `seconds` after its attempt began."""
+        self.messages += messages
+        self.bytes += size
+        self.latencies[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.latency_seconds += seconds
+
+    def failed(self, reason: str) -> None:
+        """An attempt failed, for this reason."""
+        self.errors[reason] += 1
