@@ -1,7 +1,7 @@
 """What the cells of a dataset mean, one reader a column.
 
-Only plain ASCII decimal text is a number here: Python's own int() and float() also take 1_0, full-width digits,
-nan, inf and 1e309, none of which anyone writes on purpose into a table of countries. Pure.
+Only plain ASCII decimal text is a number here: Python's own int() and float() also take 1_0, full-width
+digits, nan, inf and 1e309, none of which anyone writes on purpose into a table of countries. Pure.
 """
 
 import re
@@ -12,7 +12,8 @@ from diurnal_worker.quoting import foreign_letters, quoted
 
 MAX_POPULATION = 10**11
 SHARES_TOLERANCE = Fraction(1, 10**6)
-"""How far the shares of a country's zones may be from 1, for tables rounded to six digits; then made exact."""
+"""How far the shares of a country's zones may be from 1, for tables rounded to six digits; then made
+exact."""
 
 MAX_NAME = 100
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -58,7 +59,8 @@ def population(text: str) -> int:
     """Return a number of people, 0 to MAX_POPULATION."""
     if not _WHOLE.fullmatch(text):
         raise CellError(
-            f"{quoted(text)}{foreign_letters(text)} is no whole number; write digits 0-9 alone, such as 5639000"
+            f"{quoted(text)}{foreign_letters(text)} is no whole number; "
+            "write digits 0-9 alone, such as 5639000"
         )
     people = int(text)
     if people > MAX_POPULATION:
@@ -94,7 +96,8 @@ def zones(text: str) -> tuple[tuple[str, Fraction], ...]:
 def _decimal(text: str) -> Fraction:
     if not _DECIMAL.fullmatch(text):
         raise CellError(
-            f"{quoted(text)}{foreign_letters(text)} is no plain decimal number; write digits and a point, such as 0.954"
+            f"{quoted(text)}{foreign_letters(text)} is no plain decimal number; "
+            "write digits and a point, such as 0.954"
         )
     return Fraction(text)
 

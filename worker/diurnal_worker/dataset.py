@@ -1,13 +1,13 @@
 """The countries of a world: who lives there, how many use the internet, and by which clocks.
 
-A dataset is a CSV file of the users' own (or the built-in one), so every line is checked and every refusal says
-where, what is wrong and what would be right. Numbers stay exact (integers and fractions of the decimal text),
-because the number of users of a stratum must not depend on a float's rounding. Rows and zones are sorted, so that
-their order in the file changes nothing. Pure; sources.py brings the bytes.
+A dataset is a CSV file of the users' own (or the built-in one), so every line is checked and every refusal
+says where, what is wrong and what would be right. Numbers stay exact (integers and fractions of the decimal
+text), because the number of users of a stratum must not depend on a float's rounding. Rows and zones are
+sorted, so that their order in the file changes nothing. Pure; sources.py brings the bytes.
 
 Format: UTF-8, comma-separated, one row a country, with the header (in any order)
-`alpha3,name,population,internet_fraction,timezone`, of which `name` may be left out. `timezone` is an IANA zone,
-or `Zone:share;Zone:share` with shares that sum to 1. The file may be gzip-compressed.
+`alpha3,name,population,internet_fraction,timezone`, of which `name` may be left out. `timezone` is an IANA
+zone, or `Zone:share;Zone:share` with shares that sum to 1. The file may be gzip-compressed.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from diurnal_worker.quoting import quoted
 
 MAX_BYTES = 4 * 1024 * 1024
 """The limit of a dataset, before and after decompression; the built-in world has about 14 kB."""
+
+MAX_SHOWN_URI = 300
 
 REQUIRED = ("alpha3", "population", "internet_fraction", "timezone")
 OPTIONAL = ("name",)
@@ -44,7 +46,10 @@ class DatasetUnavailableError(DatasetError):
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """One country. `zones` are (IANA name, share of its people), sorted by name; the shares sum to exactly 1."""
+    """One country.
+
+    `zones` are (IANA name, share of its people), sorted by name; the shares sum to exactly 1.
+    """
 
     alpha3: str
     name: str
@@ -62,8 +67,8 @@ class Country:
 class Dataset:
     """Countries sorted by alpha3, and which bytes they were read from.
 
-    `generation` is the Cloud Storage object's, None elsewhere; `sha256` is the lower-case hex digest of the bytes
-    as stored (compressed, if they are).
+    `generation` is the Cloud Storage object's, None elsewhere; `sha256` is the lower-case hex digest of the
+    bytes as stored (compressed, if they are).
     """
 
     countries: tuple[Country, ...]
@@ -92,7 +97,7 @@ def parse_dataset(
 
 def shown_uri(uri: str) -> str:
     """Return the address for a message: as it is where that is safe, else quoted."""
-    return uri if uri.isascii() and uri.isprintable() and len(uri) <= 300 else quoted(uri)
+    return uri if uri.isascii() and uri.isprintable() and len(uri) <= MAX_SHOWN_URI else quoted(uri)
 
 
 def _digest(data: bytes, expected: str | None, where: str) -> str:
@@ -120,7 +125,8 @@ def _countries(rows: Iterable[table.Row]) -> tuple[Country, ...]:
         country = _country(row)
         if country.alpha3 in lines:
             raise table.TableError(
-                f"line {row.line}, column alpha3: {country.alpha3} stands already in line {lines[country.alpha3]}; "
+                f"line {row.line}, column alpha3: {country.alpha3} stands already in line "
+                f"{lines[country.alpha3]}; "
                 "keep one row a country (several zones go into one cell, as Zone:share;Zone:share)"
             )
         lines[country.alpha3] = row.line

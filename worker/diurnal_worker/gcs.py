@@ -1,8 +1,8 @@
 """One object of Cloud Storage, read whole, within a limit, at one generation.
 
-An object can be replaced while a run lasts, so the generation that the metadata names is the one that is downloaded
-and recorded. Foreign exceptions end here: gcs_problems.py turns each into what a person would do about it.
-Called by sources.py, only for gs:// addresses (the client is slow to import).
+An object can be replaced while a run lasts, so the generation that the metadata names is the one that is
+downloaded and recorded. Foreign exceptions end here: gcs_problems.py turns each into what a person would do
+about it. Called by sources.py, only for gs:// addresses (the client is slow to import).
 """
 
 import io
@@ -23,6 +23,7 @@ PATIENCE = 60.0
 ATTEMPT = 20.0
 """Seconds after which one silent request is given up."""
 
+_MAX_NAME_BYTES = 1024
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _UNSAFE = re.compile(r"[?#*\[\]\x00-\x1f\x7f]|(^|/)\.\.?(/|$)")
 
@@ -58,7 +59,7 @@ def parse_gcs_uri(uri: str) -> Address:
         raise DatasetError(f"{quoted(uri)} names no bucket; write gs://bucket/object")
     if not name or name.endswith("/"):
         raise DatasetError(f"{quoted(uri)} names no object; write gs://bucket/object")
-    if _UNSAFE.search(name) or not name.isprintable() or len(name.encode()) > 1024:
+    if _UNSAFE.search(name) or not name.isprintable() or len(name.encode()) > _MAX_NAME_BYTES:
         raise DatasetError(
             f"{quoted(uri)}: an object name of a dataset has no '..', '?', '#', wildcard or control character"
         )
@@ -130,7 +131,7 @@ def _too_large(address: Address, limit: int) -> DatasetError:
 
 
 def _look_around(bucket: Any, name: str) -> tuple[bool | None, int | None]:
-    """Tell whether the bucket exists (None: not allowed to know), and the object's present generation if any."""
+    """Tell whether the bucket exists (None: unknown), and which generation the object has now, if any."""
     retry = DEFAULT_RETRY.with_timeout(5.0)
     try:
         blob = bucket.get_blob(name, retry=retry, timeout=5.0)

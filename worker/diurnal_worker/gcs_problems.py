@@ -1,7 +1,8 @@
 """What Cloud Storage's refusals mean to the person whose simulation names the object.
 
-Each foreign exception becomes one DatasetError: final where somebody has to change something, DatasetUnavailableError
-where the same request may work later. Status codes: https://cloud.google.com/storage/docs/json_api/v1/status-codes.
+Each foreign exception becomes one DatasetError: final where somebody has to change something,
+DatasetUnavailableError where the same request may work later. Status codes:
+https://cloud.google.com/storage/docs/json_api/v1/status-codes.
 """
 
 from collections.abc import Callable
@@ -38,8 +39,8 @@ def missing(
 ) -> DatasetError | None:
     """Return what is missing where `error` says that something is, else None.
 
-    `look_around` says whether the bucket exists (None: unknown) and which generation the object has now; it is
-    called only when it is needed, as it costs requests.
+    `look_around` says whether the bucket exists (None: unknown) and which generation the object has now; it
+    is called only when it is needed, as it costs requests.
     """
     status = status_of(error)
     if status not in (_NOT_FOUND, _PRECONDITION_FAILED):

@@ -1,7 +1,7 @@
 """Measured activity curves that come with the package; see data/SOURCES.md for where they are from.
 
-Called where a traffic names `activity: {builtin: ...}`. A curve is 168 values, one an hour of the local week, Monday
-00:00-01:00 first, relative to the week's mean.
+Called where a traffic names `activity: {builtin: ...}`. A curve is 168 values, one an hour of the local
+week, Monday 00:00-01:00 first, relative to the week's mean.
 """
 
 import csv

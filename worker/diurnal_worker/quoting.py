@@ -1,7 +1,7 @@
 """How a foreign text is shown in a message: in quotes, on one line, in ASCII, and not too long.
 
-A dataset or a configuration comes from anyone, and its errors end in logs, terminals and conditions: no newline,
-escape sequence or look-alike letter may pass as something else there.
+A dataset or a configuration comes from anyone, and its errors end in logs, terminals and conditions: no
+newline, escape sequence or look-alike letter may pass as something else there.
 """
 
 import unicodedata
@@ -12,7 +12,7 @@ SHOWN = 80
 
 def quoted(text: str) -> str:
     """Return the text as an ASCII literal, cut to SHOWN characters."""
-    return ascii(text) if len(text) <= SHOWN else f"{ascii(text[:SHOWN])}... ({len(text):,} characters)"
+    return ascii(text) if len(text) <= SHOWN else f"{text[:SHOWN]!a}... ({len(text):,} characters)"
 
 
 def foreign_letters(text: str) -> str:
@@ -26,5 +26,5 @@ def code_point(letter: str) -> str:
 
 
 def unprintable(text: str) -> str | None:
-    """Return the first character that is no visible text (control, format, line separator, surrogate), if any."""
+    """Return the first character that is no visible text (control, format, surrogate), if there is one."""
     return next((letter for letter in text if not letter.isprintable()), None)

@@ -1,13 +1,13 @@
 """Where a dataset's bytes come from: the package itself, a file, or an object in Cloud Storage.
 
-The only I/O around datasets; dataset.py judges the bytes. Every source is bounded before it is read, so neither a
-huge object nor /dev/zero can fill the memory. Cloud Storage is imported only when an address asks for it.
+The only I/O around datasets; dataset.py judges the bytes. Every source is bounded before it is read, so
+neither a huge object nor /dev/zero can fill the memory. Cloud Storage is imported only when an address asks
+for it.
 """
 
 import os
 import stat
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import diurnal_worker
@@ -30,12 +30,15 @@ def world_names() -> tuple[str, ...]:
 def load(
     ref: str, *, generation: int | None = None, sha256: str | None = None, storage: "Client | None" = None
 ) -> Dataset:
-    """Return the dataset at `ref`: a built-in name (`world-2025`, `builtin:world-2025`), a path, or a gs:// address.
+    """Return the dataset at `ref`.
 
-    `generation` pins a Cloud Storage object (else the newest is read, and recorded in the dataset); `sha256` is what
-    the digest of the stored bytes must be. `storage` is a Cloud Storage client; without one, it is made when needed
-    from STORAGE_EMULATOR_HOST or the application default credentials. `load(dataset.uri)` reads the same again.
-    Raises DatasetError, or DatasetUnavailableError where trying again later may help.
+    `ref` is a built-in name (`world-2025`, `builtin:world-2025`), a path, or a gs:// address.
+
+    `generation` pins a Cloud Storage object (else the newest is read, and recorded in the dataset);
+    `sha256` is what the digest of the stored bytes must be. `storage` is a Cloud Storage client; without
+    one, it is made when needed from STORAGE_EMULATOR_HOST or the application default credentials.
+    `load(dataset.uri)` reads the same again. Raises DatasetError, or DatasetUnavailableError where trying
+    again later may help.
     """
     if ref.startswith(GCS):
         return _from_gcs(ref, generation, sha256, storage)
@@ -56,9 +59,8 @@ def _builtin(name: str, sha256: str | None) -> Dataset:
 def _read_file(path: str) -> bytes:
     """Read a regular file of at most MAX_BYTES; a pipe or a device is refused before it can block."""
     try:
-        descriptor = os.open(Path(path), os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123 - Path.open takes no opener
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DatasetError(f"{shown_uri(path)}: is no regular file; name a CSV file")
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -68,6 +70,10 @@ def _read_file(path: str) -> bytes:
             f"{shown_uri(path)}: the file is larger than {MAX_BYTES:,} bytes, the limit of a dataset"
         )
     return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _file_problem(error: OSError | ValueError) -> str:

@@ -1,7 +1,8 @@
 """A strict CSV table: bytes in, rows of named cells with their line numbers out.
 
-Stricter than Python's csv module, whose leniency would let a damaged file through as a smaller world: ragged rows,
-stray quotes, NUL characters and unknown columns are refused, each with its line. Pure; called by dataset.py.
+Stricter than Python's csv module, whose leniency would let a damaged file through as a smaller world:
+ragged rows, stray quotes, NUL characters and unknown columns are refused, each with its line. Pure; called
+by dataset.py.
 """
 
 import csv
@@ -14,7 +15,8 @@ from diurnal_worker.cells import CellError
 from diurnal_worker.quoting import code_point, foreign_letters, quoted, unprintable
 
 MAX_FIELD = 131_072
-"""Characters in one cell; Python's own default, set by hand so that nobody's csv.field_size_limit() changes it."""
+"""Characters in one cell; Python's own default, set by hand so that nobody's csv.field_size_limit() changes
+it."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _Value = TypeVar("_Value")
@@ -88,7 +90,10 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 def _csv_problem(problem: str, line: int) -> str:
     if "field limit" in problem:
         return _field_too_long(line)
-    return f'line {line}: the quotes are not right ({problem}); a quoted cell begins and ends with " and doubles those inside'
+    return (
+        f"line {line}: the quotes are not right ({problem}); "
+        'a quoted cell begins and ends with " and doubles those inside'
+    )
 
 
 def _field_too_long(line: int) -> str:

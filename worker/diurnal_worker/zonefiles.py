@@ -1,8 +1,8 @@
 """Time zones from the tzdata wheel alone, never from the system's files.
 
-The version of the rules is part of what a run is: two machines that share a plan must agree on every daylight
-saving change, so the rules come from the one package whose version the plan records. Names are looked up in the
-wheel's own list, so a name is never used as a path before it is known.
+The version of the rules is part of what a run is: two machines that share a plan must agree on every
+daylight saving change, so the rules come from the one package whose version the plan records. Names are
+looked up in the wheel's own list, so a name is never used as a path before it is known.
 """
 
 from difflib import get_close_matches
