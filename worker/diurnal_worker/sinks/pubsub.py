@@ -201,6 +201,7 @@ class PubsubSink:
         verdict = classify(failure)
         with self._changed:
             self.counters.failed(verdict.reason)
+            self._changed.notify_all()
             request.failures += 1
             if verdict.reason == "QuotaExhausted":
                 self._in_flight.refused()

@@ -37,4 +37,4 @@ def message_field(data: bytes) -> bytes:
 
 def routing(topic: str) -> tuple[tuple[str, str], ...]:
     """The metadata that routes a request to the topic's region (https://google.aip.dev/client-libraries/4222)."""
-    return (("x-goog-request-params", f"topic={quote(topic, safe='')}"),)
+    return (("x-goog-request-params", f"topic={quote(topic, safe='/')}"),)
