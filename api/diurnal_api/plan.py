@@ -16,6 +16,8 @@ from diurnal_api.population import MAX_USERS, Countries
 from diurnal_api.sink import Sink
 from diurnal_api.traffic import Traffic
 
+MAX_EPOCH = 999_999_999
+
 SegmentText = Annotated[
     Text,
     Field(max_length=40),
@@ -87,7 +89,7 @@ class Plan(Recorded):
     run: Annotated[Text, Field(max_length=63)] = Field(
         description="Identifies the run; another one begins anew."
     )
-    epoch: Whole = Field(ge=0, le=SAFE_INTEGER, description="Counts the plans of a run.")
+    epoch: Whole = Field(ge=0, le=MAX_EPOCH, description="Counts the plans of a run.")
     shards: Whole = Field(ge=1, le=SLOTS, description="Number of workers that share the slots.")
     engine: Annotated[Text, Field(max_length=63)] = Field(description="Version of the random stream.")
     tzdata: Annotated[Text, Field(max_length=63)] = Field(description="Version of the time zone database.")
