@@ -1,0 +1,255 @@
+"""The arrivals of one tick: an exact non-homogeneous Poisson process, count first.
+
+The count of a slot in a tick is Poisson of its integral. Given the count, the events are independent
+draws of (user, time) with density proportional to the user's rate, found by rejection: candidates are
+uniform over the slot's users and the tick, accepted under the slot's envelope, and the first ``count``
+accepted ones are the events (Lewis and Shedler 1979; Devroye 1986, VI.1.3). A squeeze settles most
+candidates without looking at the curve.
+
+The world's order of events is (time, slot, number of the candidate), packed into one uint64 that sorts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diurnal_api.layout import SLOTS
+from diurnal_worker.keyed import U64, Purpose, Streams, fractions, key, mixed, scaled, streams
+from diurnal_worker.poisson import poisson
+
+if TYPE_CHECKING:
+    from diurnal_worker.intensity import Intensity
+    from diurnal_worker.strata import World
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+_SLOT_BITS: Final = 10
+_SLOT_SHIFT: Final = np.uint64(20)
+_TIME_SHIFT: Final = np.uint64(34)
+_NUMBERS: Final = 1 << 20
+_NUMBER_MASK: Final = np.uint64(_NUMBERS - 1)
+_BLOCK: Final = 1 << 15  # candidates at a time: what a core's cache holds
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """Events of one tick in the world's order; arrays of one length."""
+
+    times: I64  # microseconds since 1970
+    users: I64  # global user index g
+    ordinals: I64  # 0, or 1, 2, .. for the same user in the same microsecond
+    order: U64  # the packed sort key within the tick: smaller comes first, over all slots
+
+    def __len__(self) -> int:
+        return int(self.times.size)
+
+    def part(self, chosen: slice | NDArray[np.bool_]) -> Arrivals:
+        """Some of the events, in the same order."""
+        return Arrivals(self.times[chosen], self.users[chosen], self.ordinals[chosen], self.order[chosen])
+
+    def between(self, start: int, end: int) -> Arrivals:
+        """The events with start <= time < end."""
+        first, last = np.searchsorted(self.times, [start, end])
+        return self.part(slice(int(first), int(last)))
+
+
+def counts(world: World, intensity: Intensity, ticks: I64, slots: range) -> I64:
+    """Events of every slot of the contiguous ``slots`` in every tick (int64), without making them."""
+    means = intensity.slot_means(ticks, slice(slots.start, slots.stop))
+    per_tick = [_streams(world, Purpose.COUNT, int(tick), slots) for tick in ticks]
+    if not per_tick:
+        return np.zeros((0, len(slots)), np.int64)
+    stacked = Streams(
+        np.concatenate([s.base for s in per_tick]), np.concatenate([s.gamma for s in per_tick])
+    )
+    return poisson(means.reshape(-1), stacked).reshape(means.shape)
+
+
+def arrivals(world: World, intensity: Intensity, tick: int, slots: range) -> Arrivals:
+    """The events of the contiguous ``slots`` in ``tick``, which covers [tick, tick + 1) x intensity.tick."""
+    wanted = counts(world, intensity, np.array([tick]), slots)[0]
+    drawn = _Tick(world, intensity, tick, slots)
+    order = np.sort(drawn.first_accepted(wanted))
+    return drawn.decoded(order)
+
+
+def _streams(world: World, purpose: Purpose, tick: int, slots: range) -> Streams:
+    return streams(key(world.seed, purpose), tick, np.arange(slots.start, slots.stop, dtype=np.uint64))
+
+
+class _Tick:
+    """What the candidates of one tick are judged by."""
+
+    def __init__(self, world: World, intensity: Intensity, tick: int, slots: range) -> None:
+        self.intensity = intensity
+        self.tick = tick
+        self.slots = slots
+        self.index = user_index(world)
+        self.stream = _streams(world, Purpose.CANDIDATE, tick, slots)
+        self.slot_users = world.slot_users[slots.start : slots.stop].astype(np.uint64)
+        self.bounds = intensity.acceptance(tick)
+        self.envelope = self._envelopes()
+        low = np.append(self.bounds.low, 0.0)
+        high = np.append(self.bounds.high, np.inf)
+        bucket_offset = np.append(self.bounds.daylight.offset_of_stratum, -1)[self.index.stratum_of_bucket]
+        self.low_of_bucket, self.high_of_bucket = low[bucket_offset], high[bucket_offset]
+
+    def _envelopes(self) -> F64:
+        """The highest relative rate of any user of each slot."""
+        present = self.bounds.daylight.users[:, self.slots.start : self.slots.stop] > 0
+        if present.all():
+            return np.full(len(self.slots), self.bounds.high.max())
+        envelopes: F64 = np.where(present, self.bounds.high[:, None], 0.0).max(axis=0)
+        return envelopes
+
+    def first_accepted(self, wanted: I64) -> U64:
+        """Order keys of the first ``wanted`` accepted candidates of every slot, unsorted."""
+        found: list[U64] = []
+        begun = np.zeros(wanted.shape, np.int64)
+        rows = np.flatnonzero(wanted)
+        missing = wanted[rows]
+        chance = self._chance_of_acceptance()
+        while rows.size:
+            numbers = _expected_candidates(missing, chance[rows])
+            if int((begun[rows] + numbers).max()) >= _NUMBERS:
+                raise OverflowError("a slot has more candidates in a tick than a sort key has numbers for")
+            taken = np.zeros(rows.shape, np.int64)
+            for block in _blocks(numbers):
+                keys, taken[block] = self._judged(
+                    rows[block], begun[rows[block]], numbers[block], missing[block]
+                )
+                found.append(keys)
+            begun[rows] += numbers
+            short = taken < missing
+            rows, missing = rows[short], (missing - taken)[short]
+        return np.concatenate(found) if found else np.zeros(0, np.uint64)
+
+    def _chance_of_acceptance(self) -> F64:
+        """Roughly how many candidates of a slot are accepted; decides how many are tried, not which."""
+        daylight = self.bounds.daylight
+        users = daylight.users[:, self.slots.start : self.slots.stop].astype(np.float64)
+        middle = (self.bounds.low + self.bounds.high) * 0.5
+        people = np.maximum(self.slot_users.astype(np.float64), 1.0)
+        ceiling = np.maximum(people * self.envelope, np.finfo(float).tiny)
+        return np.clip((middle[:, None] * users).sum(axis=0) / ceiling, 1e-3, 1.0)
+
+    def _judged(self, rows: I64, begin: I64, numbers: I64, missing: I64) -> tuple[U64, I64]:
+        """Tries candidates begin .. begin + numbers of each slot; returns their keys and how many were taken."""
+        total = int(numbers.sum())
+        ends = np.cumsum(numbers)
+        row = np.repeat(np.arange(rows.size), numbers)
+        number = np.arange(total) - np.repeat(ends - numbers - begin, numbers)
+        slot_row = rows[row]
+        bits, judge = self._draws(slot_row, number.astype(np.uint64))
+        users = self.slot_users[slot_row]
+        inside = scaled(bits, users)
+        offset = scaled(bits * users, np.uint64(self.intensity.tick))
+        accepted = self._accepted(slot_row, inside, offset, judge)
+        hits = np.flatnonzero(accepted)
+        per_row = np.bincount(row[hits], minlength=rows.size)
+        rank = np.arange(hits.size) - np.repeat(np.cumsum(per_row) - per_row, per_row)
+        hits = hits[rank < np.repeat(missing, per_row)]
+        slot = (slot_row[hits] + self.slots.start).astype(np.uint64)
+        keys = (offset[hits] << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number[hits].astype(np.uint64)
+        return keys, np.minimum(per_row, missing)
+
+    def _draws(self, slot_row: I64, number: U64) -> tuple[U64, U64]:
+        """Two draws a candidate: where it is, and whether it is accepted."""
+        gamma = self.stream.gamma[slot_row]
+        state = self.stream.base[slot_row] + gamma * (number * np.uint64(2) + np.uint64(1))
+        return mixed(state), mixed(state + gamma)
+
+    def _accepted(self, slot_row: I64, inside: U64, offset: U64, judge: U64) -> NDArray[np.bool_]:
+        level = fractions(judge) * self.envelope[slot_row]
+        bucket = (inside >> self.index.shift).astype(np.int64)
+        accepted: NDArray[np.bool_] = level < self.low_of_bucket[bucket]
+        unsure = np.flatnonzero(~accepted & (level < self.high_of_bucket[bucket]))
+        if unsure.size:
+            users = (inside[unsure].astype(np.int64) << _SLOT_BITS) + slot_row[unsure] + self.slots.start
+            offsets = self.bounds.daylight.offset_of_stratum[self.index.stratum(users)]
+            instants = self.tick * self.intensity.tick + offset[unsure].astype(np.int64)
+            rates = self.intensity.relative_rates(instants, offsets, self.bounds.daylight)
+            accepted[unsure] = level[unsure] < rates
+        return accepted
+
+    def decoded(self, order: U64) -> Arrivals:
+        """The events behind sorted order keys: their bits are drawn again, which is cheaper than carrying them."""
+        row = ((order >> _SLOT_SHIFT) & np.uint64(SLOTS - 1)).astype(np.int64) - self.slots.start
+        number = order & _NUMBER_MASK
+        bits = mixed(self.stream.base[row] + self.stream.gamma[row] * (number * np.uint64(2) + np.uint64(1)))
+        inside = scaled(bits, self.slot_users[row]).astype(np.int64)
+        users = (inside << _SLOT_BITS) + row + self.slots.start
+        times = (order >> _TIME_SHIFT).astype(np.int64) + self.tick * self.intensity.tick
+        return Arrivals(times, users, _ordinals(times, users), order)
+
+
+def _expected_candidates(wanted: I64, chance: F64) -> I64:
+    """How many candidates to try at once: the mean for ``wanted`` and two standard deviations."""
+    mean = wanted / chance
+    return (mean + 2.0 * np.sqrt(mean * (1.0 - chance) / chance) + 2.0).astype(np.int64)
+
+
+def _blocks(numbers: I64) -> list[slice]:
+    """Cuts rows so that each block has some 2^15 candidates."""
+    block_of = np.cumsum(numbers) // _BLOCK
+    cuts = np.flatnonzero(np.diff(block_of)) + 1
+    return [slice(int(a), int(b)) for a, b in zip([0, *cuts], [*cuts, numbers.size], strict=True) if a < b]
+
+
+def _ordinals(times: I64, users: I64) -> I64:
+    """0 for the first event of a user in a microsecond, 1 for the next: what makes their ids differ."""
+    ordinals = np.zeros(times.shape, np.int64)
+    shared = np.flatnonzero(times[1:] == times[:-1])
+    if shared.size:
+        members = np.union1d(shared, shared + 1)
+        order = members[np.lexsort((members, users[members], times[members]))]
+        same = (times[order][1:] == times[order][:-1]) & (users[order][1:] == users[order][:-1])
+        starts = np.flatnonzero(np.append(True, ~same))
+        lengths = np.diff(np.append(starts, order.size))
+        ordinals[order] = np.arange(order.size) - np.repeat(starts, lengths)
+    return ordinals
+
+
+@dataclass(frozen=True, eq=False)
+class UserIndex:
+    """From a user to the stratum it lives in: a table of buckets on the axis, exact at their borders."""
+
+    shift: np.uint64  # bucket of the user with rank j in its slot: j >> shift
+    stratum_of_bucket: I64  # populated stratum, or -1 where a border runs through the bucket
+    firsts: I64
+
+    def stratum(self, users: I64) -> I64:
+        """Index into ``world.populated`` of each user index g, same shape."""
+        strata = self.stratum_of_bucket[users >> (_SLOT_BITS + int(self.shift))]
+        borders = np.flatnonzero(strata < 0)
+        if borders.size:
+            strata[borders] = np.searchsorted(self.firsts, users[borders], side="right") - 1
+        return strata
+
+
+_MOST_BUCKETS: Final = 1 << 14
+
+
+def user_index(world: World) -> UserIndex:
+    """The index of ``world``, built once and kept with it."""
+    cached = world.__dict__.get("_user_index")
+    if cached is None:
+        cached = world.__dict__["_user_index"] = _build_index(world)
+    index: UserIndex = cached
+    return index
+
+
+def _build_index(world: World) -> UserIndex:
+    ranks = -(-world.users // SLOTS)
+    shift = max(0, (ranks - 1).bit_length() - _MOST_BUCKETS.bit_length() + 1)
+    width = SLOTS << shift
+    starts = np.arange(0, world.users, width)
+    ends = np.minimum(starts + width, world.users) - 1
+    first = np.searchsorted(world.firsts, starts, side="right") - 1
+    last = np.searchsorted(world.firsts, ends, side="right") - 1
+    return UserIndex(np.uint64(shift), np.where(first == last, first, -1), world.firsts)
