@@ -59,7 +59,7 @@ def _builtin(name: str, sha256: str | None) -> Dataset:
 def _read_file(path: str) -> bytes:
     """Read a regular file of at most MAX_BYTES; a pipe or a device is refused before it can block."""
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", opener=_open_without_waiting) as file:  # Path.open takes no opener
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DatasetError(f"{shown_uri(path)}: is no regular file; name a CSV file")
             data = file.read(MAX_BYTES + 1)
