@@ -35,6 +35,7 @@ def test_what_the_library_retries_is_transient_and_nothing_else(code: str) -> No
         (Failure("PERMISSION_DENIED", "denied"), "PermissionDenied", "roles/pubsub.publisher"),
         (Failure("UNAUTHENTICATED", ""), "CredentialsFailed", "Workload Identity"),
         (Failure("INVALID_ARGUMENT", "Message failed schema validation"), "SchemaMismatch", "schema"),
+        (Failure("INVALID_ARGUMENT", "Could not parse message"), "SchemaMismatch", "UserInteractionSchema"),
         (Failure("INVALID_ARGUMENT", "Topic name is malformed"), "RequestRefused", "service's words"),
         (
             Failure("UNAVAILABLE", "Getting metadata from plugin failed with error: invalid_grant: expired"),

@@ -110,7 +110,8 @@ def explain(topic: str, failure: Failure, verdict: Verdict) -> str:
 
 
 def _names_schema(said: str) -> bool:
-    return any(word in said for word in ("schema", "avro", "revision", "validation"))
+    """The service speaks of the schema; the emulator only says "Could not parse message"."""
+    return any(words in said for words in ("schema", "avro", "revision", "could not parse message"))
 
 
 def _credentials(said: str) -> Verdict:
