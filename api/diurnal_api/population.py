@@ -7,11 +7,14 @@ from pydantic_core import PydanticCustomError
 
 from diurnal_api.model import SAFE_INTEGER, Model, Rule, Shape, Text, Whole, exactly_one_of
 
+MAX_URI: Final = 1252
+"""gs://, a bucket of at most 222 characters, a slash, an object of at most 1,024."""
+
 MAX_USERS: Final = 5_400_000_000
 """Everyone who was online in 2025."""
 
 _OBJECT = Shape(
-    "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^?#\\x00-\\x1f\\x7f]{1,1024}",
+    "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^?#\\x00-\\x1f\\x7f]+",
     "an object of Cloud Storage, gs://BUCKET/OBJECT, without ?, # and control characters",
 )
 
@@ -23,13 +26,15 @@ def _object_uri(value: object, info: ValidationInfo) -> str:
     local = bool(info.context and info.context.get("local"))
     if local and "://" not in value and value and "\x00" not in value:
         return value
+    if len(value) > MAX_URI:
+        raise PydanticCustomError("shape", "{text}", {"text": f"must have at most {MAX_URI} characters"})
     return str(_OBJECT.check(value))
 
 
 ObjectUri = Annotated[
     str,
     PlainValidator(_object_uri),
-    WithJsonSchema({"type": "string", "maxLength": 1280, "pattern": f"^{_OBJECT.pattern}$"}),
+    WithJsonSchema({"type": "string", "maxLength": MAX_URI, "pattern": f"^{_OBJECT.pattern}$"}),
 ]
 Sha256 = Annotated[
     Text,
