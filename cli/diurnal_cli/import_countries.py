@@ -51,7 +51,8 @@ def _country(
     if found is None:
         raise ConfigError(
             f"country_infos.timezone[{alpha3}] is {config.hours[alpha3]}, so its clock would be "
-            f"{float(hours + REFERENCE):+g} hours off UTC, as nowhere on earth; the column counts from UTC+3:30, so India's UTC+5:30 is 2.0"
+            f"{float(hours + REFERENCE):+g} hours off UTC, as nowhere on earth; "
+            "the column counts from UTC+3:30, so India's UTC+5:30 is 2.0"
         )
     whole = int(Decimal(people).to_integral_value(ROUND_HALF_UP))
     name = world[alpha3].name if alpha3 in world else alpha3

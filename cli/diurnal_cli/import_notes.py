@@ -44,7 +44,8 @@ def _country_notes(countries: Sequence[Translated]) -> list[str]:
     if kept:
         notes.append(
             "The clocks of these countries fit none of their zones, or the countries are unknown; each was "
-            f"kept as a zone that stands at that offset: {_listed(kept)}. Correct the dataset where it is a slip."
+            f"kept as a zone that stands at that offset: {_listed(kept)}. Correct the dataset where it is "
+            "a slip."
         )
     return notes
 

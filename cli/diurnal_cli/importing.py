@@ -119,8 +119,8 @@ def _users(config: PublisherConfig) -> int:
     if not 1 <= users <= MAX_USERS:
         raise ConfigError(
             f"country_infos.distribution sums to {float(everyone):.6g} people, of whom simulation_parameters."
-            f"users_population_fraction {config.population_fraction} makes {users:,} users; there must be 1 to "
-            f"{MAX_USERS:,} (the distribution is in people, population x internet fraction, not in shares)"
+            f"users_population_fraction {config.population_fraction} makes {users:,} users; there must "
+            f"be 1 to {MAX_USERS:,} (the distribution is in people, population x internet fraction, not in shares)"
         )
     return users
 
