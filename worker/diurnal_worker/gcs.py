@@ -6,7 +6,10 @@ about it. Called by sources.py, only for gs:// addresses (the client is slow to 
 """
 
 import io
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,34 +83,50 @@ def fetch(
     Raises DatasetError, or DatasetUnavailableError where trying again later may help.
     """
     retry = DEFAULT_RETRY.with_timeout(patience)
+    with _bucket(address, client) as bucket:
+        try:
+            blob = bucket.blob(address.name, generation=generation)
+            blob.reload(retry=retry, timeout=ATTEMPT, if_generation_match=generation)
+            # A new handle, because a loaded one downloads from its media link, which need not name a generation.
+            exact = bucket.blob(address.name, generation=int(blob.generation))
+            return Fetched(_download(address, exact, blob.size, limit, retry), exact.generation)
+        except FOREIGN_ERRORS as error:
+            gone = missing(str(address), error, generation, lambda: _look_around(bucket, address.name))
+            raise gone or problem(str(address), error) from None
+
+
+@contextmanager
+def _bucket(address: Address, client: storage.Client | None) -> Iterator[Any]:
+    """Hand out the bucket, by the given client or by one that lives as long as this."""
+    # Else the client asks for the bucket's metadata in a thread of its own, for traces that nobody takes.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
-        bucket = (client or storage.Client()).bucket(address.bucket)
-        blob = bucket.blob(address.name, generation=generation)
-        blob.reload(retry=retry, timeout=ATTEMPT, if_generation_match=generation)
-        found = int(blob.generation)
-        data = _download(address, blob, found, limit, retry)
+        owned = None if client else storage.Client()
     except FOREIGN_ERRORS as error:
-        gone = missing(str(address), error, generation, lambda: _look_around(bucket, address.name))
-        raise gone or problem(str(address), error) from None
-    return Fetched(data, found)
+        raise problem(str(address), error) from None
+    try:
+        yield (client or owned).bucket(address.bucket)
+    finally:
+        if owned is not None:
+            owned.close()
 
 
-def _download(address: Address, blob: Any, generation: int, limit: int, retry: Any) -> bytes:
-    if blob.size > limit:
+def _download(address: Address, blob: Any, size: int, limit: int, retry: Any) -> bytes:
+    if size > limit:
         raise _too_large(address, limit)
     sink = _Bounded(address, limit)
     blob.download_to_file(
         sink,
         raw_download=True,
-        if_generation_match=generation,
+        if_generation_match=blob.generation,
         timeout=ATTEMPT,
         retry=retry,
         checksum="crc32c",
     )
     data = sink.getvalue()
-    if len(data) != blob.size:
+    if len(data) != size:
         raise DatasetUnavailableError(
-            f"{address}: the download ended after {len(data):,} of {blob.size:,} bytes; try again",
+            f"{address}: the download ended after {len(data):,} of {size:,} bytes; try again",
             "DatasetTruncated",
         )
     return data

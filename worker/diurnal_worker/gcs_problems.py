@@ -81,6 +81,12 @@ def problem(uri: str, error: BaseException) -> DatasetError:
             "roles/storage.objectViewer on the bucket",
             "DatasetForbidden",
         )
+    if isinstance(error, auth.RefreshError):
+        return DatasetUnavailableError(
+            f"{uri}: Google does not renew the credentials ({_short(error)}); run `gcloud auth "
+            "application-default login`, or check the pod's service account",
+            "CredentialsRefused",
+        )
     if isinstance(error, auth.DefaultCredentialsError):
         return DatasetError(
             f"{uri}: there are no Google credentials here; run `gcloud auth application-default login`, "
