@@ -146,7 +146,7 @@ def day_figure(days: Days) -> Figure:
             "outlinewidth": 0,
             "nticks": 5,
             "tickfont": {"size": 11, "color": colour("muted")},
-            "title": _title("times the country's own mean") | {"side": "top"},
+            "title": {**_small("times the country's own mean"), "side": "top"},
         },
         "xgap": 1,
         "ygap": 1,
@@ -265,7 +265,11 @@ def _legend() -> Figure:
 
 
 def _title(text: str) -> Figure:
-    return {"text": text, "font": {"size": 11, "color": colour("muted")}, "standoff": 6}
+    return {**_small(text), "standoff": 6}
+
+
+def _small(text: str) -> Figure:
+    return {"text": text, "font": {"size": 11, "color": colour("muted")}}
 
 
 def _time(instant: np.int64) -> str:

@@ -1,8 +1,8 @@
 """How well a draw fits its expectation: Pearson's chi-square, with the small cells pooled.
 
 Pearson's approximation needs some events a cell (Cochran 1954 asks for 5), so cells that expect fewer are
-added together. Which cells meet depends on the expectations alone, never on the draw: otherwise the test would
-choose its own question.
+added together. Which cells meet depends on the expectations alone, never on the draw: a test must not choose
+its own question.
 """
 
 from dataclasses import dataclass

@@ -6,9 +6,12 @@
 
   async function load() {
     const packed = Uint8Array.from(atob(content("library")), (character) => character.charCodeAt(0));
-    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const gzip = new DecompressionStream("gzip");
+    const writer = gzip.writable.getWriter();
+    const written = Promise.all([writer.write(packed), writer.close()]);
     const script = document.createElement("script");
-    script.textContent = await new Response(unpacked).text();
+    script.textContent = await new Response(gzip.readable).text();
+    await written;
     document.head.append(script);
   }
 

@@ -94,8 +94,8 @@ def _fit_section(record: RunRecord) -> str:
         page.paragraph(
             "The test compares the events of every country and hour with the number that the stated rates "
             f"expect. Cells that expect fewer than {LEAST_EXPECTED:.0f} events are added together, smallest "
-            f"first, until each sum expects at least {LEAST_EXPECTED:.0f}; what was drawn has no say in that. The "
-            "expectations are not fitted to the draw, so every cell counts as one degree of freedom.",
+            f"first, until each sum expects at least {LEAST_EXPECTED:.0f}; the draw has no say in that. "
+            "The expectations are not fitted to the draw, so every cell counts as one degree of freedom.",
             "muted",
         ),
     )
@@ -145,8 +145,8 @@ def _rate_caption(rates: Rates) -> str:
     partial = ", or the part of it that the run covers" if rates.partial else ""
     return (
         f"Each point is {each}{partial}. The line is what the stated rates expect; the band holds {_MOST} of "
-        f"all draws of a Poisson process. {_coverage(rates)} Below: the difference in standard deviations, with "
-        f"dotted lines around {_MOST}. Times are UTC."
+        f"all draws of a Poisson process. {_coverage(rates)} Below: the difference in standard deviations, "
+        f"with dotted lines around {_MOST}. Times are UTC."
         ' <span class="pointer-only">Drag to zoom in, double-click to return.</span>'
     )
 

@@ -80,7 +80,7 @@ def hours_a_bin(hours: int, most_points: int) -> int:
     """One hour, or as few whole days as need at most `most_points` bins.
 
     Never a part of a day: bins of six hours would swing between day and night at every step and
-    hide what changes over months. Bins lie on the absolute grid, so a partial first bin can cost one bin more.
+    hide what changes over months. Bins lie on the absolute grid; a partial first bin can cost one bin more.
     """
     if hours <= most_points:
         return 1

@@ -12,7 +12,8 @@ def verdict(fit: Fit | None) -> str:
     if fit is None:
         return "Too few events are expected to judge the fit."
     if fit.impossible:
-        return f"The draw does not fit: {count(fit.impossible)} events occurred where none could."
+        events = "1 event" if fit.impossible == 1 else f"{count(fit.impossible)} events"
+        return f"The draw does not fit: {events} occurred where none could."
     if fit.p_value < _IMPLAUSIBLE:
         return "The draw does not fit: chance alone would deviate as much in fewer than one run in a million."
     if fit.p_value < _UNUSUAL:
