@@ -1,7 +1,9 @@
 """A Pub/Sub that does nothing, for measuring clients: a process that acknowledges every Publish at once.
 
-It neither parses requests nor keeps them, and is no substitute for the emulator. Run by the benchmarks:
-`python benchmarks/noop_server.py` prints its port, serves, and ends when its standard input does.
+It keeps nothing, and is no substitute for the emulator. The library's client wants as many ids as it sent
+messages, so for it they are counted; who sends ready bytes gets a thousand ids without a look at them.
+Run by the benchmarks: `python benchmarks/noop_server.py` prints its port, serves, and ends when its standard
+input does.
 """
 
 from __future__ import annotations
@@ -11,18 +13,49 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-ANSWER = b"\x0a\x011"
-"""A PublishResponse with one message id."""
+ID = b"\x0a\x101234567890123456"
+"""A message id in a PublishResponse: field 1, sixteen characters."""
+THOUSAND_IDS = ID * 1000
+MESSAGES_TAG = 0x12
+LIBRARY_HEADER = "x-goog-api-client"
 
 
 class AcknowledgeAll(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
-    """Answers every method with the same bytes."""
+    """Answers every method as if it were Publish. No serialisers: requests stay bytes."""
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        """One handler for all, without serialisers: requests stay bytes."""
-        return grpc.unary_unary_rpc_method_handler(lambda request, context: ANSWER)
+        """The handler that fits the client."""
+        names = {name for name, _ in handler_call_details.invocation_metadata or ()}
+        answer = _counted if LIBRARY_HEADER in names else _uncounted
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _uncounted(request: bytes, context: object) -> bytes:
+    return THOUSAND_IDS
+
+
+def _counted(request: bytes, context: object) -> bytes:
+    return ID * count_messages(request)
+
+
+def count_messages(request: bytes) -> int:
+    """How many `messages` fields a PublishRequest has: hops from field to field."""
+    at = count = 0
+    while at < len(request):
+        count += request[at] == MESSAGES_TAG
+        at += 1
+        length = shift = 0
+        while True:
+            group = request[at]
+            at += 1
+            length |= (group & 0x7F) << shift
+            shift += 7
+            if group < 0x80:
+                break
+        at += length
+    return count
 
 
 def main() -> None:

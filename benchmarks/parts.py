@@ -1,0 +1,220 @@
+"""The single measurements of the benchmarks, each run alone in a process of its own.
+
+`python benchmarks/parts.py NAME` prints one JSON object. CPU-seconds are those of the whole client process,
+gRPC's threads included; the server is another process, at the address in PUBSUB_EMULATOR_HOST.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diurnal_worker.sinks.pubsub import PubsubSink
+
+WORLD_USERS = 5_400_000
+EVERYONE = 5_400_000_000
+FEW_USERS = 10_000
+TOPIC = "projects/benchmark/topics/benchmark"
+SECONDS = 2.0
+IN_FLIGHT = 8
+
+Figures = dict[str, float]
+
+
+class Stopwatch:
+    """CPU-seconds and messages since it was made."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._cpu = time.process_time()
+        self._end = self._cpu + seconds
+
+    def runs(self) -> bool:
+        """Whether the measurement's CPU time is not yet used up."""
+        return time.process_time() < self._end
+
+    def rate(self, messages: int) -> Figures:
+        """Messages a CPU-second, in a table row's form."""
+        return {"per_cpu_second": messages / (time.process_time() - self._cpu)}
+
+
+def textbook_generation() -> Figures:
+    """(time, country, user) of the textbook loop."""
+    from textbook import arrivals
+
+    stream = arrivals(WORLD_USERS, 1)
+    next(stream)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += sum(1 for _ in islice(stream, 100))
+    return watch.rate(count)
+
+
+def textbook_end_to_end() -> Figures:
+    """The textbook loop, published by the library in batches of 500."""
+    from textbook import messages
+
+    stream = messages(WORLD_USERS, 1)
+    next(stream)
+    return _published(stream)
+
+
+def library_publish() -> Figures:
+    """Ready messages of this project's size, published by the library in batches of 500."""
+    return _published(cycle(_ready_messages()))
+
+
+def diurnal_generation() -> Figures:
+    """(time, country, user) of this project, whole ticks."""
+    from stream import Stream
+
+    ticks = Stream(WORLD_USERS).ticks()
+    next(ticks)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += len(next(ticks))
+    return watch.rate(count)
+
+
+def diurnal_end_to_end() -> Figures:
+    """This project from the world to acknowledged requests."""
+    from stream import Stream, diurnal_stream
+
+    batches = Stream(WORLD_USERS).batches()
+    with _sink() as sink:
+        diurnal_stream(batches, sink, lambda: False)
+        watch = Stopwatch()
+        return watch.rate(diurnal_stream(batches, sink, watch.runs))
+
+
+def sink_with_ready_batches() -> Figures:
+    """This project's Pub/Sub sink alone, fed with batches that are ready."""
+    from stream import Stream
+
+    batches = list(islice(Stream(WORLD_USERS).batches(), 50))
+    with _sink() as sink:
+        sink.send(batches[0])
+        sink.drain(10)
+        watch, count = Stopwatch(), 0
+        for batch in cycle(batches):
+            sink.send(type(batch)(batch.payload, batch.messages, batches[-1].until))
+            count += batch.messages
+            if not watch.runs():
+                break
+        sink.drain(60)
+        return watch.rate(count)
+
+
+def grpc_ceiling() -> Figures:
+    """Ready requests of the same bytes through a raw stub, eight in flight: what gRPC itself can do."""
+    import grpc
+    from diurnal_worker.sinks.connection import PUBLISH
+    from diurnal_worker.sinks.wire import topic_field
+    from stream import Stream
+
+    batches = list(islice(Stream(WORLD_USERS).batches(), 50))
+    requests = [(topic_field(TOPIC) + batch.payload, batch.messages) for batch in batches]
+    free = threading.Semaphore(IN_FLIGHT)
+    with grpc.insecure_channel(os.environ["PUBSUB_EMULATOR_HOST"]) as channel:
+        publish = channel.unary_unary(PUBLISH, request_serializer=None, response_deserializer=None)
+        publish(requests[0][0])
+        watch, count = Stopwatch(), 0
+        for request, messages in cycle(requests):
+            free.acquire()
+            publish.future(request, timeout=10).add_done_callback(lambda _: free.release())
+            count += messages
+            if not watch.runs():
+                break
+        for _ in range(IN_FLIGHT):
+            free.acquire()
+        return watch.rate(count)
+
+
+def memory() -> Figures:
+    """The highest resident memory of the end-to-end run, with few users and with everyone."""
+    from stream import Stream, diurnal_stream
+
+    for users in (FEW_USERS, EVERYONE):
+        with _sink() as sink:
+            diurnal_stream(Stream(users).batches(), sink, Stopwatch(1.5).runs)
+    return {"rss_mb": _highest_rss_mb()}
+
+
+def first_event() -> Figures:
+    """When the first event of the world was acknowledged (wall clock); the caller knows when this began."""
+    from stream import Stream, diurnal_stream
+
+    with _sink() as sink:
+        diurnal_stream(Stream(FEW_USERS).batches(), sink, lambda: False)
+        return {"acknowledged_at": time.time()}
+
+
+PARTS: tuple[Callable[[], Figures], ...] = (
+    textbook_generation,
+    diurnal_generation,
+    textbook_end_to_end,
+    library_publish,
+    diurnal_end_to_end,
+    grpc_ceiling,
+    sink_with_ready_batches,
+    memory,
+    first_event,
+)
+
+
+@contextmanager
+def _sink() -> Iterator[PubsubSink]:
+    from diurnal_worker.sinks.pubsub import PubsubSink
+
+    sink = PubsubSink(TOPIC)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def _published(messages: Iterator[bytes]) -> Figures:
+    """Publishes by the library's batching client, and waits for every answer."""
+    from google.cloud import pubsub_v1
+
+    settings = pubsub_v1.types.BatchSettings(max_messages=500, max_latency=1, max_bytes=9_000_000)
+    client = pubsub_v1.PublisherClient(batch_settings=settings)
+    client.publish(TOPIC, next(messages)).result()
+    watch, futures = Stopwatch(), []
+    while watch.runs():
+        futures += [client.publish(TOPIC, message) for message in islice(messages, 100)]
+    for future in futures:
+        future.result()
+    return watch.rate(len(futures))
+
+
+def _ready_messages() -> list[bytes]:
+    from google.pubsub_v1.types import PublishRequest
+    from stream import Stream
+
+    batch = next(Stream(WORLD_USERS).batches())
+    return [message.data for message in PublishRequest.deserialize(bytes(batch.payload)).messages]
+
+
+def _highest_rss_mb() -> float:
+    """VmHWM, because ru_maxrss also remembers the parent."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def main() -> None:
+    """Runs the part that the command line names."""
+    [part] = [part for part in PARTS if part.__name__ == sys.argv[1]]
+    print(json.dumps(part()))
+
+
+if __name__ == "__main__":
+    main()

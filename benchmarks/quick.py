@@ -1,0 +1,95 @@
+"""`make bench-quick`: this worker beside a textbook loop, in under a minute.
+
+Prints a table of what was measured and, as the last line, one JSON object with the ratios, which are what
+carries from one machine to another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import parts
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+ROWS = {
+    "textbook_generation": "generate, textbook loop",
+    "diurnal_generation": "generate, Diurnal",
+    "textbook_end_to_end": "end to end, textbook loop and publish()",
+    "library_publish": "publish() alone, ready messages",
+    "diurnal_end_to_end": "end to end, Diurnal",
+    "grpc_ceiling": "raw gRPC stub, ready requests",
+    "sink_with_ready_batches": "Diurnal's sink, ready batches",
+}
+
+
+@contextmanager
+def noop_server() -> Iterator[str]:
+    """The address of a local server that acknowledges everything, in its own process."""
+    command = [sys.executable, str(HERE / "noop_server.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"127.0.0.1:{server.stdout.readline().strip()}"
+
+
+def measure(name: str, address: str) -> parts.Figures:
+    """Runs one part in a process of its own."""
+    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": address}
+    command = [sys.executable, str(HERE / "parts.py"), name]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    figures: parts.Figures = json.loads(done.stdout)
+    return figures
+
+
+def ratios(rates: dict[str, float], rss_mb: float, first_event_seconds: float) -> dict[str, float]:
+    """The figures that are compared over time; the first four are ratios per client CPU-second."""
+    end_to_end = rates["diurnal_end_to_end"]
+    return {
+        "generation_vs_textbook": round(rates["diurnal_generation"] / rates["textbook_generation"], 1),
+        "end_to_end_vs_textbook": round(end_to_end / rates["textbook_end_to_end"], 1),
+        "end_to_end_vs_publish": round(end_to_end / rates["library_publish"], 1),
+        "publish_vs_grpc_ceiling": round(rates["sink_with_ready_batches"] / rates["grpc_ceiling"], 3),
+        "rss_mb": round(rss_mb, 1),
+        "first_event_seconds": round(first_event_seconds, 2),
+    }
+
+
+def table(rates: dict[str, float]) -> Table:
+    """What was measured, one row a way of doing it."""
+    drawn = Table(
+        title=f"Messages per client CPU-second ({platform.machine()}, Python {platform.python_version()})"
+    )
+    drawn.add_column("way")
+    drawn.add_column("messages", justify="right")
+    for name, label in ROWS.items():
+        drawn.add_row(label, f"{rates[name]:,.0f}")
+    return drawn
+
+
+def main() -> None:
+    """Measures everything, one thing after another."""
+    console = Console()
+    with noop_server() as address:
+        rates = {}
+        for name, label in ROWS.items():
+            console.print(f"measuring: {label}", style="dim")
+            rates[name] = measure(name, address)["per_cpu_second"]
+        console.print("measuring: memory and the first event", style="dim")
+        rss_mb = measure("memory", address)["rss_mb"]
+        begun = time.time()
+        first_event_seconds = measure("first_event", address)["acknowledged_at"] - begun
+    console.print(table(rates))
+    print(json.dumps(ratios(rates, rss_mb, first_event_seconds)))
+
+
+if __name__ == "__main__":
+    main()
