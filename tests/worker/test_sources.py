@@ -183,6 +183,7 @@ class Storage:
     refusals_left: int = 10**9
     sent: int | None = None
     replaced_by_download: bool = False
+    generation_that_comes: int | None = None
     requests: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -239,6 +240,8 @@ def cloud() -> Iterator[Storage]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(length))
             if status == 200 and "/download/" in self.path:
+                if state.generation_that_comes:
+                    self.send_header("X-Goog-Generation", str(state.generation_that_comes))
                 self.send_header("X-Goog-Hash", f"crc32c={state.checksum()}")
             self.end_headers()
             self.wfile.write(body)
@@ -320,6 +323,11 @@ def test_an_object_replaced_between_metadata_and_download_is_worth_another_try(c
     error = failure(cloud)
     assert isinstance(error, DatasetUnavailableError)
     assert error.reason == "DatasetChanged"
+
+
+def test_another_generation_than_the_one_asked_for_is_never_taken(cloud: Storage) -> None:
+    cloud.generation_that_comes = 12
+    assert str(failure(cloud)).endswith("generation 11 was asked for, but 12 came; try again")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

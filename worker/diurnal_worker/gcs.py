@@ -87,9 +87,10 @@ def fetch(
         try:
             blob = bucket.blob(address.name, generation=generation)
             blob.reload(retry=retry, timeout=ATTEMPT, if_generation_match=generation)
-            # A new handle, because a loaded one downloads from its media link, which need not name a generation.
-            exact = bucket.blob(address.name, generation=int(blob.generation))
-            return Fetched(_download(address, exact, blob.size, limit, retry), exact.generation)
+            found = int(blob.generation)
+            # A new handle: a loaded one downloads from its media link, which need not name a generation.
+            exact = bucket.blob(address.name, generation=found)
+            return Fetched(_download(address, exact, blob.size, limit, retry), found)
         except FOREIGN_ERRORS as error:
             gone = missing(str(address), error, generation, lambda: _look_around(bucket, address.name))
             raise gone or problem(str(address), error) from None
@@ -101,28 +102,35 @@ def _bucket(address: Address, client: storage.Client | None) -> Iterator[Any]:
     # Else the client asks for the bucket's metadata in a thread of its own, for traces that nobody takes.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
-        owned = None if client else storage.Client()
+        used = client or storage.Client()
     except FOREIGN_ERRORS as error:
         raise problem(str(address), error) from None
     try:
-        yield (client or owned).bucket(address.bucket)
+        yield used.bucket(address.bucket)
     finally:
-        if owned is not None:
-            owned.close()
+        if client is None:
+            used.close()
 
 
 def _download(address: Address, blob: Any, size: int, limit: int, retry: Any) -> bytes:
     if size > limit:
         raise _too_large(address, limit)
+    generation = blob.generation
     sink = _Bounded(address, limit)
     blob.download_to_file(
         sink,
         raw_download=True,
-        if_generation_match=blob.generation,
+        if_generation_match=generation,
         timeout=ATTEMPT,
         retry=retry,
         checksum="crc32c",
     )
+    # The answer's own header overwrites the handle's generation.
+    if blob.generation not in (None, generation):
+        raise DatasetUnavailableError(
+            f"{address}: generation {generation} was asked for, but {blob.generation} came; try again",
+            "DatasetChanged",
+        )
     data = sink.getvalue()
     if len(data) != size:
         raise DatasetUnavailableError(
