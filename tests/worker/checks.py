@@ -45,10 +45,21 @@ def worst_cell(observed: Counts, expected: Floats) -> float:
     return min(1.0, 2 * counts.size * float(np.min(np.minimum(low, high))))
 
 
-def total(observed: float, expected: float) -> float:
-    """Is a single Poisson count as expected? Two-sided and exact."""
-    low, high = stats.poisson.cdf(observed, expected), stats.poisson.sf(observed - 1, expected)
-    return min(1.0, 2 * float(min(low, high)))
+def poisson_law(counts: Ints, mean: float) -> float:
+    """Are independent counts of one mean Poisson in every value? Chi-square, the tails joined; two-sided."""
+    low, high = (
+        int(stats.poisson.ppf(tail, mean)) for tail in (LEAST / counts.size, 1 - LEAST / counts.size)
+    )
+    observed = np.bincount(np.clip(counts, low, high) - low, minlength=high - low + 1).astype(np.int64)
+    below = stats.poisson.cdf(np.arange(low, high), mean)
+    shares = np.diff(np.concatenate([[0.0], below, [1.0]]))
+    return multinomial(observed, counts.size * shares)
+
+
+def multinomial(observed: Ints, expected: Floats) -> float:
+    """Do the counts of a fixed number of draws fit? Two-sided; every cell should expect LEAST."""
+    statistic = float(np.sum((observed - expected) ** 2 / expected))
+    return _two_sided(stats.chi2(observed.size - 1), statistic)
 
 
 def uniformity(places: Floats, cells: int) -> float:
@@ -59,8 +70,7 @@ def uniformity(places: Floats, cells: int) -> float:
 
 def even(counts: Ints) -> float:
     """Are the cells of a multinomial equally likely? Two-sided."""
-    mean = counts.sum() / counts.size
-    return _two_sided(stats.chi2(counts.size - 1), float(np.sum((counts - mean) ** 2) / mean))
+    return multinomial(counts, np.full(counts.size, counts.sum() / counts.size))
 
 
 def joint_uniformity(first: Floats, second: Floats, cells: int = 16) -> float:
@@ -82,7 +92,10 @@ def rescaled_gaps(times: Ints, cumulative: Callable[[Floats], Floats], rng: np.r
 def rescaled_places(
     times: Ints, tick: int, cumulative: Callable[[Floats], Floats], rng: np.random.Generator
 ) -> Floats:
-    """Where in its tick an event falls, in rescaled time: uniform on [0, 1) for the exact process."""
+    """Where in its tick an event falls, in rescaled time: uniform on [0, 1) for the exact process.
+
+    `cumulative` as in `rescaled_gaps`; times that are "uniform in the bin" show here and nowhere else.
+    """
     exact = times + rng.random(times.size)
     starts = (times // tick * tick).astype(np.float64)
     before, after = cumulative(starts), cumulative(starts + tick)
@@ -117,16 +130,16 @@ def standardised(observed: Counts, expected: Floats) -> Floats:
     return np.asarray((observed - expected) / np.sqrt(expected))
 
 
-def coincidences(first: Ints, second: Ints, values: int) -> float:
-    """Do two sets of draws from `values` equally likely numbers share more than chance has them share?
+def coincidences(first: Ints, second: Ints, expected: float) -> float:
+    """Do two sets of draws share more values than the `expected` pairs of chance?
 
-    Reused keys make whole neighbours equal. The number of equal pairs is close to Poisson.
+    Reused keys make whole neighbours equal. The number of equal pairs is close to Poisson; one-sided.
     """
     numbers, repeats = np.unique(first, return_counts=True)
     others, more = np.unique(second, return_counts=True)
     _, here, there = np.intersect1d(numbers, others, assume_unique=True, return_indices=True)
     pairs = int(np.sum(repeats[here] * more[there]))
-    return min(1.0, 2 * float(stats.poisson.sf(pairs - 1, first.size * second.size / values)))
+    return float(stats.poisson.sf(pairs - 1, expected))
 
 
 def pooled(observed: Counts, expected: Floats) -> tuple[Floats, Floats]:

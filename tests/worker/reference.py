@@ -164,6 +164,7 @@ class Reference:
         self.activity = activity
         self.per_user_and_second = per_user_and_day / 86_400
         self.constant = constant
+        self.piece = 5 * MINUTE if constant else 15 * MINUTE  # a quotient of curves is less smooth than one
         self.users = sum(stratum.users for stratum in strata)
         self.zones: dict[str, int] = {}
         for stratum in strata:
@@ -188,23 +189,24 @@ class Reference:
         """Events a second of the world."""
         return math.fsum(users * self.user_rate(zone, time) for zone, users in self.zones.items())
 
-    def user_mean(self, zone: str, start: int, end: int, piece: int = 15 * MINUTE) -> float:
+    def user_mean(self, zone: str, start: int, end: int, piece: int | None = None) -> float:
         """Expected events of one user in [start, end), by quadrature over pieces of a fixed grid.
 
         The rule never looks at the ends of a piece, so a jump there (daylight saving) does no harm; curves
-        must be smooth within. 15 minutes suit every zone of today.
+        must be smooth within, and every zone of today jumps on whole quarters of an hour.
         """
+        piece = piece or self.piece
         key = (zone, start, end, piece)
         if key not in self._user_means:
             rate = functools.partial(self.user_rate, zone)
             self._user_means[key] = math.fsum(_gauss(rate, *cut) for cut in _pieces(start, end, piece))
         return self._user_means[key]
 
-    def expected(self, stratum: Stratum, start: int, end: int, piece: int = 15 * MINUTE) -> float:
+    def expected(self, stratum: Stratum, start: int, end: int, piece: int | None = None) -> float:
         """Expected events of a stratum in [start, end)."""
         return stratum.users * self.user_mean(stratum.zone, start, end, piece) if stratum.users else 0.0
 
-    def world_expected(self, start: int, end: int, piece: int = 15 * MINUTE) -> float:
+    def world_expected(self, start: int, end: int, piece: int | None = None) -> float:
         """Expected events of the world in [start, end)."""
         means = (
             users * self.user_mean(zone, start, end, piece) for zone, users in self.zones.items() if users
