@@ -66,7 +66,7 @@ class Pace(Recorded):
     """How simulated time follows real time, and where it ends."""
 
     messages_per_second: Number | None = Field(
-        default=None, gt=0, description="Most messages a real second over all shards. None: no limit."
+        default=None, gt=0, description="Most messages a real second over all shards. Absent: no limit."
     )
     max_speed: Number | None = Field(default=None, gt=0, description="Most simulated seconds a real second.")
     end: Instant | None = Field(

@@ -143,15 +143,17 @@ def _literal(value: object, context: dict[str, Any]) -> str:
     allowed = context["expected"].replace("'", "").replace(" or ", ", ")
     close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
     hint = f"; did you mean {close}?" if close and "," in allowed else ""
+    if isinstance(value, bool):
+        hint = f": {_BOOLEAN_TRAP}"
     return f"{shown(value)} is not {_listed(tuple(allowed.split(', ')))}{hint}"
+
+
+_BOOLEAN_TRAP = "YAML reads yes, no, on, off, NO as true and false unless they are in quotes"
 
 
 def _text(value: object, context: dict[str, Any]) -> str:
     if isinstance(value, bool):
-        return (
-            f"must be text, not {shown(value)}: YAML reads yes, no, on, off, NO as true and false unless they are in "
-            "quotes"
-        )
+        return f"must be text, not {shown(value)}: {_BOOLEAN_TRAP}"
     return f'must be text, not {shown(value)}: put it in quotes, such as "5"'
 
 
@@ -167,15 +169,30 @@ def _number(kind: str) -> Callable[[object, dict[str, Any]], str]:
 
 def _bound(words: str, key: str) -> Callable[[object, dict[str, Any]], str]:
     def tell(value: object, context: dict[str, Any]) -> str:
-        return f"must be {words} {context[key]:.16g}, not {shown(value)}"
+        bound = context[key]
+        # A tiny lower bound stands for "above zero", which is what a person has to know.
+        above = f"more than 0 (at least {_short(bound)})" if key == "ge" and 0 < bound < 1e-5 else ""
+        return f"must be {above or f'{words} {_short(bound)}'}, not {shown(value)}"
 
     return tell
+
+
+def _short(number: float) -> str:
+    """The number as a person writes it: 1e-9, 5400000000."""
+    return f"{number:.16g}".replace("e-0", "e-")
+
+
+def _not_json(value: object, context: dict[str, Any]) -> str:
+    if "recursion" in str(context.get("error", "")):
+        return "is nested too deeply"
+    return "contains text that is not Unicode, such as half of a surrogate pair"
 
 
 _MESSAGES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     **dict.fromkeys(
         ("instant", "shape", "weights", "throttle", "labels"), lambda value, context: context["text"]
     ),
+    "json_invalid": _not_json,
     "literal_error": _literal,
     "string_type": _text,
     "string_too_long": lambda value, c: f"must have at most {c['max_length']} characters, not {len(value)}",

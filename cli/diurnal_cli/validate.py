@@ -107,9 +107,14 @@ def check(value: Any, local: bool = False) -> tuple[TrafficSimulation | None, tu
     # The API server ignores a status that a user sends, so that `kubectl get -o yaml` can be fed back.
     wanted = {key: part for key, part in value.items() if key != "status"}
     try:
-        return TrafficSimulation.model_validate_json(json.dumps(wanted), context={"local": local}), ()
+        # By alias only: the API server knows maxUSD, and nothing of Python's max_usd.
+        text = json.dumps(wanted)
+        context = {"local": local}
+        return TrafficSimulation.model_validate_json(text, context=context, by_alias=True, by_name=False), ()
     except ValidationError as error:
         return None, problems_of(error, TrafficSimulation)
+    except RecursionError:
+        return None, (Problem((), "is nested too deeply"),)
 
 
 def _report(file: str, document: Document, of: int) -> Report:

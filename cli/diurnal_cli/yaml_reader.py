@@ -82,7 +82,7 @@ class _Loader(yaml.SafeLoader):
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode and implicit[0]:
             return _PLAIN
-        return str(super().resolve(kind, value, implicit))
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
 
 
 def _roots(text: str) -> Iterator[yaml.Node]:
@@ -191,5 +191,6 @@ def _numeric(text: str, line: int) -> Any:
         number = float(text)
         if not math.isfinite(number):
             raise YamlError(f"{text[:60]} is too large for a number", line)
-        return number
+        # 1e6 users are a whole number of users; what has a point stays a float.
+        return int(number) if "." not in text and abs(number) < 2**53 and number.is_integer() else number
     return text
