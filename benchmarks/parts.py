@@ -13,17 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from diurnal_worker.sinks import Batch
     from diurnal_worker.sinks.pubsub import PubsubSink
 
 WORLD_USERS = 5_400_000
 EVERYONE = 5_400_000_000
 FEW_USERS = 10_000
-TOPIC = "projects/benchmark/topics/benchmark"
 SECONDS = 2.0
 IN_FLIGHT = 8
 
@@ -73,39 +74,37 @@ def library_publish() -> Figures:
 
 
 def diurnal_generation() -> Figures:
-    """(time, country, user) of this project, whole ticks."""
-    from stream import Stream
+    """(time, user) of this project in whole ticks; the country is a matter of the user."""
+    from stream import plan_for, ticks, workshop_for
 
-    ticks = Stream(WORLD_USERS).ticks()
-    next(ticks)
+    drawn = ticks(workshop_for(plan_for(WORLD_USERS)))
+    next(drawn)
     watch, count = Stopwatch(), 0
     while watch.runs():
-        count += len(next(ticks))
+        count += len(next(drawn))
     return watch.rate(count)
 
 
 def diurnal_end_to_end() -> Figures:
-    """This project from the world to acknowledged requests."""
-    from stream import Stream, diurnal_stream
+    """This project's worker, from the world to acknowledged requests and checkpoints."""
+    from stream import Worker
 
-    batches = Stream(WORLD_USERS).batches()
     with _sink() as sink:
-        diurnal_stream(batches, sink, lambda: False)
+        worker = Worker(WORLD_USERS, sink)
+        before = worker.run(iter((True, True, False)).__next__)
         watch = Stopwatch()
-        return watch.rate(diurnal_stream(batches, sink, watch.runs))
+        return watch.rate(worker.run(watch.runs) - before)
 
 
 def sink_with_ready_batches() -> Figures:
     """This project's Pub/Sub sink alone, fed with batches that are ready."""
-    from stream import Stream
-
-    batches = list(islice(Stream(WORLD_USERS).batches(), 50))
+    ready = _ready_batches()
     with _sink() as sink:
-        sink.send(batches[0])
+        sink.send(ready[0])
         sink.drain(10)
         watch, count = Stopwatch(), 0
-        for batch in cycle(batches):
-            sink.send(type(batch)(batch.payload, batch.messages, batches[-1].until))
+        for batch in cycle(ready):
+            sink.send(replace(batch, until=ready[-1].until))
             count += batch.messages
             if not watch.runs():
                 break
@@ -118,10 +117,9 @@ def grpc_ceiling() -> Figures:
     import grpc
     from diurnal_worker.sinks.connection import PUBLISH
     from diurnal_worker.sinks.wire import topic_field
-    from stream import Stream
+    from stream import TOPIC
 
-    batches = list(islice(Stream(WORLD_USERS).batches(), 50))
-    requests = [(topic_field(TOPIC) + batch.payload, batch.messages) for batch in batches]
+    requests = [(topic_field(TOPIC) + batch.payload, batch.messages) for batch in _ready_batches()]
     free = threading.Semaphore(IN_FLIGHT)
     with grpc.insecure_channel(os.environ["PUBSUB_EMULATOR_HOST"]) as channel:
         publish = channel.unary_unary(PUBLISH, request_serializer=None, response_deserializer=None)
@@ -139,21 +137,23 @@ def grpc_ceiling() -> Figures:
 
 
 def memory() -> Figures:
-    """The highest resident memory of the end-to-end run, with few users and with everyone."""
-    from stream import Stream, diurnal_stream
+    """The highest resident memory of the worker, with few users and then with everyone."""
+    from stream import Worker
 
     for users in (FEW_USERS, EVERYONE):
         with _sink() as sink:
-            diurnal_stream(Stream(users).batches(), sink, Stopwatch(1.5).runs)
+            Worker(users, sink).run(Stopwatch(1.5).runs)
     return {"rss_mb": _highest_rss_mb()}
 
 
 def first_event() -> Figures:
-    """When the first event of the world was acknowledged (wall clock); the caller knows when this began."""
-    from stream import Stream, diurnal_stream
+    """When the first events of the world were acknowledged (wall clock); the caller knows the beginning."""
+    from stream import Worker
 
     with _sink() as sink:
-        diurnal_stream(Stream(FEW_USERS).batches(), sink, lambda: False)
+        sink.check_topic()
+        worker = Worker(FEW_USERS, sink)
+        worker.run(lambda: not sink.counters.messages)
         return {"acknowledged_at": time.time()}
 
 
@@ -173,6 +173,7 @@ PARTS: tuple[Callable[[], Figures], ...] = (
 @contextmanager
 def _sink() -> Iterator[PubsubSink]:
     from diurnal_worker.sinks.pubsub import PubsubSink
+    from stream import TOPIC
 
     sink = PubsubSink(TOPIC)
     try:
@@ -184,6 +185,7 @@ def _sink() -> Iterator[PubsubSink]:
 def _published(messages: Iterator[bytes]) -> Figures:
     """Publishes by the library's batching client, and waits for every answer."""
     from google.cloud import pubsub_v1
+    from stream import TOPIC
 
     settings = pubsub_v1.types.BatchSettings(max_messages=500, max_latency=1, max_bytes=9_000_000)
     client = pubsub_v1.PublisherClient(batch_settings=settings)
@@ -196,12 +198,20 @@ def _published(messages: Iterator[bytes]) -> Figures:
     return watch.rate(len(futures))
 
 
+def _ready_batches() -> list[Batch]:
+    from stream import batches, plan_for, workshop_for
+
+    return list(islice(batches(workshop_for(plan_for(WORLD_USERS))), 50))
+
+
 def _ready_messages() -> list[bytes]:
     from google.pubsub_v1.types import PublishRequest
-    from stream import Stream
 
-    batch = next(Stream(WORLD_USERS).batches())
-    return [message.data for message in PublishRequest.deserialize(bytes(batch.payload)).messages]
+    return [
+        message.data
+        for batch in _ready_batches()
+        for message in PublishRequest.deserialize(bytes(batch.payload)).messages
+    ]
 
 
 def _highest_rss_mb() -> float:

@@ -1,64 +1,103 @@
-"""This project's side of a comparison: generate, encode and send as one worker with all slots does."""
+"""This project's side of a comparison: one worker with all slots, as it runs in a pod, unpaced."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
-from diurnal_worker.activity import Cosine
-from diurnal_worker.arrivals import Arrivals, arrivals
-from diurnal_worker.encoding import Encoder
-from diurnal_worker.events import EventMaker
-from diurnal_worker.intensity import Intensity
+from diurnal_api.plan import Plan
+from diurnal_worker.arrivals import Arrivals
+from diurnal_worker.checkpoints import Checkpoint
+from diurnal_worker.shard import Settings, Shard, Workshop
 from diurnal_worker.sinks import Batch, Sink
 from diurnal_worker.sources import load
-from diurnal_worker.strata import World
-from textbook import EVENTS_PER_USER_PER_DAY, FLOOR, PEAK_HOUR, START
+from diurnal_worker.timeline import ALL_SLOTS
+from diurnal_worker.workshop import build_workshop
 
-SLOTS = range(1024)
+TOPIC = "projects/benchmark/topics/benchmark"
+START = "2026-01-01T00:00:00.000000Z"
+EVENTS_PER_USER_PER_DAY = 57
 MESSAGES = 1000
-SEED = 42
 
 
-class Stream:
-    """The events of `users` simulated users of the built-in world, from START on."""
+def plan_for(users: int) -> Plan:
+    """A plan of one shard for this many users of the built-in world, without a limit."""
+    return Plan.model_validate(
+        {
+            "run": "benchmark",
+            "epoch": 0,
+            "shards": 1,
+            "engine": "benchmark",
+            "tzdata": "benchmark",
+            "start": START,
+            "population": {"users": users, "seed": 42, "countries": {"builtin": "world-2025"}},
+            "regimes": [
+                {"start": START, "traffic": {"rate": {"eventsPerUserPerDay": EVENTS_PER_USER_PER_DAY}}}
+            ],
+            "pace": {},
+            "segments": [f"0-1023@{START}"],
+            "events": {},
+            "sink": {"pubsub": {"topic": TOPIC}},
+        }
+    )
 
-    def __init__(self, users: int) -> None:
-        self.world = World.build(load("world-2025"), users, SEED)
-        self.intensity = Intensity(self.world, Cosine(PEAK_HOUR, FLOOR), EVENTS_PER_USER_PER_DAY)
-        self.maker = EventMaker(self.world, EVENT_TYPE_WEIGHTS, DEVICE_TYPE_WEIGHTS)
-        self.encoder = Encoder(self.maker, "JSON", "pubsub")
-        self.first_tick = int(START.timestamp() * 1_000_000) // self.intensity.tick
 
-    def ticks(self) -> Iterator[Arrivals]:
-        """The arrivals of one tick after another, for ever."""
-        tick = self.first_tick
-        while True:
-            yield arrivals(self.world, self.intensity, tick, SLOTS)
-            tick += 1
+def workshop_for(plan: Plan) -> Workshop:
+    """What makes the events of the plan."""
+    return build_workshop(plan, load("world-2025"), "pubsub")
 
-    def batches(self) -> Iterator[Batch]:
-        """Full batches, ready to be sent, for ever."""
-        for drawn in self.ticks():
-            yield from self.encoded(drawn)
 
-    def encoded(self, drawn: Arrivals) -> Iterator[Batch]:
-        """The batches of one tick."""
-        rows = self.encoder.encode(self.maker.make(drawn), time.time_ns() // 1000)
+def ticks(workshop: Workshop) -> Iterator[Arrivals]:
+    """The arrivals of one tick after another, for ever."""
+    for stretch in workshop.timeline.stretches(workshop.timeline.start):
+        yield workshop.timeline.arrivals(stretch, ALL_SLOTS)
+
+
+def batches(workshop: Workshop) -> Iterator[Batch]:
+    """Full batches of ready messages, for ever."""
+    for drawn in ticks(workshop):
+        rows = workshop.encoder.encode(workshop.maker.make(drawn), time.time_ns() // 1000)
         for first in range(0, len(drawn), MESSAGES):
             last = min(first + MESSAGES, len(drawn))
-            yield Batch(rows.slice(first, last), last - first, int(drawn.times[last - 1]) + 1)
+            yield Batch(rows.slice(first, last), last - first, int(drawn.times[last - 1]))
 
 
-def diurnal_stream(batches: Iterator[Batch], sink: Sink, go_on: Callable[[], bool]) -> int:
-    """Generates, encodes and sends while `go_on`; returns the messages sent once all are acknowledged."""
-    sent = 0
-    for batch in batches:
-        sink.send(batch)
-        sent += batch.messages
-        if not go_on():
-            break
-    if not sink.drain(60):
-        raise TimeoutError("the server did not acknowledge everything within a minute")
-    return sent
+class Worker:
+    """One worker that generates, encodes, sends and checkpoints (into memory)."""
+
+    def __init__(self, users: int, sink: Sink) -> None:
+        plan = plan_for(users)
+        self._sink = sink
+        self._shard = Shard(0, plan, workshop_for(plan), sink, _Memory(), _Clock(), Settings())
+
+    def run(self, go_on: Callable[[], bool]) -> int:
+        """Works while `go_on`; returns the messages acknowledged since the worker began."""
+        while go_on():
+            self._shard.step()
+        if not self._shard.stop(60) or self._shard.found is None:
+            raise TimeoutError("the server did not acknowledge everything within a minute")
+        return self._shard.found.spent.messages
+
+
+class _Memory:
+    """Keeps no checkpoint: nothing here is resumed."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Nothing to store it in."""
+
+    def keep(self, records: list[dict[str, Any]]) -> int:
+        """Nothing to store them in."""
+        return 0
+
+    def slowest(self) -> int | None:
+        """There is no other shard."""
+        return None
+
+
+class _Clock:
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> int:
+        return time.time_ns() // 1000
