@@ -9,7 +9,7 @@ from diurnal_api.model import Model, Number, Rule
 
 EARLIEST: Final = parse_instant("1972-01-01T00:00:00Z")
 LATEST: Final = parse_instant("2200-01-01T00:00:00Z")
-DEFAULT_START: Final = parse_instant("2026-01-01T00:00:00Z")
+DEFAULT_START: Final = "2026-01-01T00:00:00Z"
 
 
 class Clock(Model):
@@ -49,7 +49,8 @@ class Clock(Model):
     )
 
     start: InstantOrNow = Field(
-        default=DEFAULT_START,
+        default=parse_instant(DEFAULT_START),
+        json_schema_extra={"default": DEFAULT_START},
         description="Simulated time of the first event: RFC 3339 in UTC, at most six digits after the second, "
         "1972 to 2200; or Now, which is resolved once, when the run begins, and kept in the status.",
     )

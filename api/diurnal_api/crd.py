@@ -124,6 +124,12 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
         result["additionalProperties"] = _structural(node["additionalProperties"], definitions)
     if node.get("type") == "integer":
         result["format"] = "int64"
+    if node.get("type") == "number" and node.get("minimum", 0) % 1:
+        # Kubernetes cuts a bound to a whole number before it compares it with one: 0 would pass a minimum of 1e-9.
+        bound = f"{node['minimum']:.9f}".rstrip("0")
+        result["x-kubernetes-validations"] = [
+            {"rule": f"self >= {bound}", "message": f"must be at least {bound}"}
+        ]
     return result
 
 

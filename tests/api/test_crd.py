@@ -98,6 +98,15 @@ def test_bounds_are_written_as_openapi_3_0_has_them() -> None:
     }  # fmt: skip
 
 
+def test_a_fractional_minimum_is_a_rule_too_because_kubernetes_cuts_it_for_whole_numbers() -> None:
+    rates = at(".spec.traffic.rate.eventsPerSecond")
+    assert rates["minimum"] == 1e-9
+    assert [rule["rule"] for rule in rates["x-kubernetes-validations"]] == ["self >= 0.000000001"]
+    assert all(
+        "x-kubernetes-validations" in node for _, node in nodes(at(".spec")) if node.get("minimum", 0) % 1
+    )
+
+
 def test_patterns_stay_within_what_go_can_compile() -> None:
     for path, node in nodes(SCHEMA):
         pattern = node.get("pattern", "")
@@ -110,6 +119,21 @@ def test_defaults_fill_the_smallest_resource_completely() -> None:
     assert Spec.model_validate({**defaulted(at(".spec"), {"sink": sink})}) == Spec.model_validate(
         {"sink": sink}
     )
+
+
+def test_a_default_is_of_the_type_of_its_field() -> None:
+    types = {
+        "integer": int,
+        "number": int | float,
+        "string": str,
+        "boolean": bool,
+        "object": dict,
+        "array": list,
+    }
+    for path, node in nodes(SCHEMA):
+        if "default" in node and "type" in node:
+            assert isinstance(node["default"], types[node["type"]]), path
+            assert "pattern" not in node or re.fullmatch(node["pattern"], node["default"]), path
 
 
 def defaulted(schema: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
