@@ -209,7 +209,7 @@ def test_a_fixed_zone_really_stands_at_its_offset_all_year(quarters: int) -> Non
     assert {zone.utcoffset(moment) for moment in months} == {timedelta(hours=float(offset))}
 
 
-@pytest.mark.parametrize("hours", [11, -16, 0.1])
+@pytest.mark.parametrize("hours", [11, 11.5, -16, -16.5, 0.1])
 def test_a_clock_that_is_nowhere_on_earth_is_refused(hours: float) -> None:
     message = refusal(config(country_infos__timezone__IND=hours))
     assert message.startswith(f"country_infos.timezone[IND] is {hours}, so its clock would be ")
@@ -227,10 +227,12 @@ def test_a_clock_that_is_nowhere_on_earth_is_refused(hours: float) -> None:
         ({"gcp_project_id": None}, "gcp_project_id is null; write a value"),
         ({"publisher_id": None}, "publisher_id is null; write a value, or leave it out"),
         ({"pubsub_topic_name": "goo/gle"}, "gcp_project_id, pubsub_topic_name: 'goo/gle' is not projects/"),
+        ({"simulation_parameters": {}}, "simulation_parameters.users_population_fraction is missing"),
+        ({"gcp_project_id": {}}, "gcp_project_id is an object; it must be a text in quotes"),
         ({"simulation_parameters": []}, "simulation_parameters is a list; it must be an object, {...}"),
         (
             {"simulation_parameters__user_interactions_per_day": "57"},
-            "simulation_parameters.user_interactions_per_day is the text '57'; it must be a number without quotes",
+            "simulation_parameters.user_interactions_per_day is the text '57'; it must be a number without",
         ),
         (
             {"simulation_parameters__user_interactions_per_day": True},
@@ -297,6 +299,7 @@ def test_a_wrong_field_is_refused_by_its_name(changes: dict[str, Any], message: 
         (lambda text: text + "}", "line 1, column "),
         (lambda _: "", "the file is empty"),
         (lambda _: "[" * 100_000, "objects are nested too deeply"),
+        (lambda _: "null", "the file is null; it must be an object, {...}"),
         (lambda _: "[]", "the file is a list; it must be an object, {...}"),
         (lambda _: " " * (4 * 1024 * 1024) + "{}", "the file is larger than 4,194,304 bytes"),
     ],
@@ -396,3 +399,11 @@ def test_the_command_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     said: list[str] = []
     assert importing.run(tmp_path / "none.json", tmp_path, echo=said.append) == 1
     assert "there is no such file; name the publisher's configuration" in said[0]
+
+
+def test_the_command_says_where_it_cannot_write(tmp_path: Path) -> None:
+    source = tmp_path / "publisher_config.json"
+    source.write_bytes(config())
+    said: list[str] = []
+    assert importing.run(source, source / "out", echo=said.append) == 1
+    assert said == [f"{source / 'out'}: Not a directory"]

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import subprocess
-import urllib.request
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +30,12 @@ def server() -> Iterator[str]:
         [binary, *arguments, "-external-url", url, "-log-level", "info"], stderr=subprocess.PIPE, text=True
     ) as process:
         _wait_until_it_listens(process)
+        assert process.stderr is not None
+        drain = threading.Thread(target=process.stderr.read)  # a full pipe would stop the server
+        drain.start()
         yield url
         process.terminate()
+        drain.join()
 
 
 def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:

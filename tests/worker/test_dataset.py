@@ -24,9 +24,9 @@ def parse(data: bytes) -> Dataset:
     return parse_dataset(data, "countries.csv")
 
 
-def refusal(data: bytes, **pins: str) -> str:
+def refusal(data: bytes) -> str:
     with pytest.raises(DatasetError) as error:
-        parse_dataset(data, "countries.csv", **pins)
+        parse_dataset(data, "countries.csv")
     message = str(error.value)
     assert message.isascii()
     assert message.isprintable(), "a message is one line of visible text, whatever the input holds"
@@ -331,6 +331,12 @@ def test_shares_that_are_not_right_are_refused(text: str, wrong: str) -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", ' =cmd|" /C calc"!A0'])
 def test_a_name_that_a_spreadsheet_would_run_is_refused(text: str) -> None:
     assert "would be run as a formula by a spreadsheet" in refusal(table(norway(name=text)))
+
+
+def test_a_name_has_a_bounded_length_and_is_not_blank() -> None:
+    parse(table(norway(name="x" * 100)))
+    assert "is too long; a name has 100 characters at most" in refusal(table(norway(name="x" * 101)))
+    assert "'  ' is no name; write one, or leave the column name out" in refusal(table(norway(name="  ")))
 
 
 @pytest.mark.parametrize(

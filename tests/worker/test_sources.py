@@ -1,7 +1,7 @@
 """Datasets from the package, from files, and from a Cloud Storage that refuses or fails.
 
-The failures are those of a small HTTP server of our own that speaks the JSON API's part that is needed, because no
-emulator answers 403, 503 or half an object; tests/system/test_gcs.py reads from a real emulator.
+The failures are those of a small HTTP server of our own that speaks the part of the JSON API that is needed,
+because no emulator answers 403, 503 or half an object; tests/system/test_gcs.py reads from a real emulator.
 """
 
 import base64
@@ -25,6 +25,7 @@ from diurnal_worker.dataset import MAX_BYTES, DatasetError, DatasetUnavailableEr
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 CSV = b"alpha3,population,internet_fraction,timezone\nNOR,5639000,0.99,Europe/Oslo\n"
 
@@ -43,9 +44,8 @@ def test_the_builtin_world_is_the_compiled_facts() -> None:
     world = sources.load("world-2025")
     assert len(world.countries) == 228
     assert sum(country.population for country in world.countries) == 8_228_509_526
-    assert float(sum(country.internet_users for country in world.countries)) == pytest.approx(
-        0.657 * 8_231_519_227, rel=1e-3
-    )
+    users = sum(country.internet_users for country in world.countries)
+    assert float(users) == pytest.approx(0.657 * 8_231_519_227, rel=1e-3)
     assert sum(len(country.zones) > 1 for country in world.countries) == 29
 
 
@@ -93,7 +93,8 @@ def test_a_file_is_read_and_its_digest_checked(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused_with_what_could_be_named() -> None:
     error = refusal("nowhere.csv")
     assert str(error) == (
-        "nowhere.csv: there is no such file; name a CSV file, a gs:// object, or a built-in dataset (world-2025)"
+        "nowhere.csv: there is no such file; "
+        "name a CSV file, a gs:// object, or a built-in dataset (world-2025)"
     )
     assert error.reason == "DatasetUnreadable"
 
@@ -113,6 +114,18 @@ def test_a_file_over_the_limit_is_refused_without_reading_it_all(tmp_path: Path)
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert str(refusal(str(path))).endswith("is larger than 4,194,304 bytes, the limit of a dataset")
+
+
+def test_a_file_that_may_not_be_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    assert str(refusal("a.csv")) == "a.csv: may not be read by this user; change its permissions"
+
+
+def test_a_name_that_no_file_can_have_is_refused_by_the_systems_words() -> None:
+    assert str(refusal("x" * 300)).endswith(": cannot be read: File name too long")
 
 
 def test_a_path_with_a_nul_is_refused() -> None:
@@ -166,7 +179,7 @@ class Token(Credentials):
 
     def refresh(self, request: object) -> None:
         if self.revoked:
-            raise RefreshError("invalid_grant: Token has been expired or revoked.")
+            raise RefreshError("invalid_grant: expired or revoked")  # type: ignore[no-untyped-call]
         self.token = "token"
 
 
@@ -181,6 +194,7 @@ class Storage:
     status: int = 200
     message: str = ""
     refusals_left: int = 10**9
+    then: int | None = None
     sent: int | None = None
     replaced_by_download: bool = False
     generation_that_comes: int | None = None
@@ -190,7 +204,7 @@ class Storage:
     def client(self) -> storage.Client:
         return storage.Client(
             project="none",
-            credentials=Token(),
+            credentials=Token(),  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": f"http://127.0.0.1:{self.port}"},
         )
 
@@ -200,6 +214,8 @@ class Storage:
         if self.status != 200 and self.refusals_left > 0:
             self.refusals_left -= 1
             return self._error(self.status, self.message)
+        if self.then:
+            return self._error(self.then, "")
         query = parse_qs(urlsplit(path).query)
         if query.get("ifGenerationMatch", [str(self.generation)]) != [str(self.generation)]:
             return self._error(412, "At least one of the pre-conditions you specified did not hold.")
@@ -225,7 +241,7 @@ class Storage:
         return status, body, len(body)
 
     def checksum(self) -> str:
-        digest = self.crc32c or google_crc32c.Checksum(self.content).digest()
+        digest = self.crc32c or google_crc32c.value(self.content).to_bytes(4)
         return base64.b64encode(digest).decode()
 
 
@@ -296,6 +312,11 @@ def test_a_pinned_generation_is_asked_for_in_every_request(cloud: Storage) -> No
     assert all("generation=11" in path and "ifGenerationMatch=11" in path for path in cloud.requests)
 
 
+def test_a_missing_object_in_a_bucket_that_may_not_be_looked_at_is_called_missing(cloud: Storage) -> None:
+    cloud.status, cloud.refusals_left, cloud.then = 404, 1, 403
+    assert failure(cloud).reason == "DatasetMissing"
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_forbidden_object_names_the_role(cloud: Storage, status: int) -> None:
     cloud.status = status
@@ -342,7 +363,8 @@ def test_a_busy_service_is_asked_again_and_given_up_in_bounded_time(cloud: Stora
 def test_a_service_that_was_busy_once_is_read_all_the_same(
     cloud: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gcs, "DEFAULT_RETRY", gcs.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.001))
+    quick = DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.001)
+    monkeypatch.setattr("diurnal_worker.gcs.DEFAULT_RETRY", quick)
     cloud.status, cloud.refusals_left = 503, 3
     assert fetch(cloud).data == CSV
     assert cloud.refusals_left == 0
@@ -379,10 +401,10 @@ def test_an_object_that_is_larger_than_it_said_is_stopped_while_it_comes(cloud: 
     assert str(failure(cloud)).endswith("the object is larger than 4,194,304 bytes, the limit of a dataset")
 
 
-def test_a_service_that_is_not_there_is_worth_another_try(cloud: Storage) -> None:
+def test_a_service_that_is_not_there_is_worth_another_try() -> None:
     client = storage.Client(
         project="none",
-        credentials=AnonymousCredentials(),
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": "http://127.0.0.1:1"},
     )
     with pytest.raises(DatasetUnavailableError, match="does not answer as it should"):
@@ -408,9 +430,9 @@ def test_no_request_is_made_but_those_for_the_object(cloud: Storage) -> None:
 
 def test_missing_credentials_name_the_command_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_credentials() -> storage.Client:
-        raise DefaultCredentialsError("none")
+        raise DefaultCredentialsError("none")  # type: ignore[no-untyped-call]
 
-    monkeypatch.setattr(gcs.storage, "Client", no_credentials)
+    monkeypatch.setattr("google.cloud.storage.Client", no_credentials)
     error = refusal("gs://worlds/a.csv")
     assert error.reason == "CredentialsMissing"
     assert "run `gcloud auth application-default login`" in str(error)

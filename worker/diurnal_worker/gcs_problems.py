@@ -114,8 +114,6 @@ def _unavailable(uri: str, error: BaseException) -> DatasetError:
 
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that a foreign error carries, if any."""
-    if isinstance(error, InvalidResponse):
-        return int(error.response.status_code)
     code = getattr(error, "code", None)
     return int(code) if isinstance(error, api.GoogleAPICallError) and code is not None else None
 
