@@ -118,9 +118,10 @@ def _users(config: PublisherConfig) -> int:
     users = round(everyone * Fraction(config.population_fraction))
     if not 1 <= users <= MAX_USERS:
         raise ConfigError(
-            f"country_infos.distribution sums to {float(everyone):.6g} people, of whom simulation_parameters."
-            f"users_population_fraction {config.population_fraction} makes {users:,} users; there must "
-            f"be 1 to {MAX_USERS:,} (the distribution is in people, population x internet fraction, not in shares)"
+            f"country_infos.distribution sums to {float(everyone):.6g} people, of whom "
+            f"simulation_parameters.users_population_fraction {config.population_fraction} makes {users:,} "
+            f"users; there must be 1 to {MAX_USERS:,} (the distribution is in people, "
+            "population x internet fraction, not in shares)"
         )
     return users
 
