@@ -144,6 +144,8 @@ def day_figure(days: Days) -> Figure:
             "y": 1.0,
             "yanchor": "bottom",
             "outlinewidth": 0,
+            "xpad": 0,
+            "ypad": 4,
             "nticks": 5,
             "tickfont": {"size": 11, "color": colour("muted")},
             "title": {**_small("times the country's own mean"), "side": "top"},

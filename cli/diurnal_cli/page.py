@@ -59,7 +59,8 @@ def section(title: str, *parts: str) -> str:
 def figure(plot: str, alternative: str, caption: str, table: str) -> str:
     """The place of a plot: what it shows in words, a caption (HTML), and the same numbers as a table."""
     return (
-        f'<figure><div class="plot" id="{plot}" role="img" aria-label="{escape(alternative)}"></div>'
+        f'<figure><div role="img" aria-label="{escape(alternative)}">'
+        f'<div class="plot" id="{plot}" aria-hidden="true"></div></div>'
         f"<figcaption>{caption}</figcaption></figure>\n{table}"
     )
 

@@ -69,7 +69,8 @@ def test_the_spread_is_the_distance_between_first_and_last_shard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "words"), [(0.0, "$0.00"), (0.00213, "$0.0021"), (0.5, "$0.5"), (12.3, "$12.30"), (1e4, "$10,000.00")]
+    ("usd", "words"),
+    [(0.0, "$0.00"), (0.00213, "$0.0021"), (0.5, "$0.5"), (12.3, "$12.30"), (1e4, "$10,000.00")],
 )
 def test_money_shows_cents_or_what_matters_below_them(usd: float, words: str) -> None:
     assert money(usd) == words
