@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -28,7 +29,9 @@ from diurnal_worker.sinks.counters import BILLED_AT_LEAST
 from diurnal_worker.sinks.pubsub import PubsubSink
 from diurnal_worker.sinks.wire import message_field, topic_field
 from google.api_core.gapic_v1 import routing_header
-from google.cloud import pubsub_v1
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1.types import PublishRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,6 +101,9 @@ def fake() -> Iterator[FakePublisher]:
 class serving:  # noqa: N801 (reads as a verb: with serving() as fake)
     """A fake publisher that listens on a loopback port for the length of a `with`."""
 
+    def __init__(self, address: str = "127.0.0.1:0") -> None:
+        self.address = address
+
     def __enter__(self) -> FakePublisher:
         fake = FakePublisher()
         handlers = {
@@ -106,7 +112,7 @@ class serving:  # noqa: N801 (reads as a verb: with serving() as fake)
         }
         service = grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", handlers)
         self.server = grpc.server(ThreadPoolExecutor(40), handlers=[service])
-        fake.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        fake.address = f"127.0.0.1:{self.server.add_insecure_port(self.address)}"
         self.server.start()
         self.fake = fake
         return fake
@@ -121,6 +127,7 @@ class serving:  # noqa: N801 (reads as a verb: with serving() as fake)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(retries, "FIRST_WAIT_FOR_QUOTA", 0.004)
+    monkeypatch.setattr(retries, "LONGEST_WAIT", 0.02)
 
 
 @pytest.fixture
@@ -341,7 +348,7 @@ def test_requests_carry_the_routing_header_that_the_library_would_send(
 ) -> None:
     sink.send(batch(10, b"one"))
     assert sink.drain(SOON)
-    key, value = routing_header.to_grpc_metadata([("topic", TOPIC)])
+    key, value = routing_header.to_grpc_metadata([("topic", TOPIC)])  # type: ignore[no-untyped-call]
     assert fake.metadata[0][key] == value
 
 
@@ -403,7 +410,7 @@ def test_without_the_raw_channel_the_public_method_publishes_and_the_log_says_wh
     fake: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", fake.address)
-    transport = pubsub_v1.PublisherClient.get_transport_class()
+    transport = PublisherClient.get_transport_class("grpc")
     monkeypatch.delattr(transport, "grpc_channel")
     connection = connect(TOPIC)
     assert isinstance(connection, PublicConnection)
@@ -418,16 +425,50 @@ def test_without_the_raw_channel_the_public_method_publishes_and_the_log_says_wh
     sink.close()
 
 
+def test_without_an_emulator_the_librarys_own_channel_and_credentials_are_used(
+    fake: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, Any] = {}
+
+    def create_channel(host: str, **how: Any) -> grpc.Channel:
+        made.update(how, host=host)
+        return grpc.insecure_channel(fake.address)
+
+    credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr("google.auth.default", lambda *_, **__: (credentials, "shop"))
+    monkeypatch.setattr(PublisherClient.get_transport_class("grpc"), "create_channel", create_channel)
+    sink = PubsubSink(TOPIC)
+    sink.send(batch(10, b"one"))
+    assert sink.drain(SOON)
+    sink.close()
+    assert made["host"] == "pubsub.googleapis.com:443"
+    assert made["credentials"] is credentials
+    assert {"grpc.keepalive_time_ms", "grpc.max_reconnect_backoff_ms"} <= dict(made["options"]).keys()
+
+
 def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-
     def none(*_: object, **__: object) -> None:
-        raise DefaultCredentialsError("none")
+        raise DefaultCredentialsError("none")  # type: ignore[no-untyped-call]
 
-    monkeypatch.setattr(pubsub_v1, "PublisherClient", none)
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr("google.auth.default", none)
     with pytest.raises(PermanentSinkError, match="gcloud auth application-default login") as caught:
         PubsubSink(TOPIC)
     assert caught.value.reason == "CredentialsFailed"
+
+
+def test_a_service_that_comes_up_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as fake:
+        address = fake.address
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", address)
+    sink = PubsubSink(TOPIC)
+    sink.send(batch(10, b"one"))
+    await_that(sink, lambda: sink.counters.errors["Unavailable"] >= 1)
+    with serving(address) as fake:
+        assert sink.drain(SOON)
+        assert fake.kept == [[b"one"]]
+    sink.close()
 
 
 FAULTS = st.sampled_from(

@@ -11,8 +11,10 @@ does not survive one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from diurnal_worker.sinks import PermanentSinkError
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 PUBLISH = "/google.pubsub.v1.Publisher/Publish"
 GET_TOPIC = "/google.pubsub.v1.Publisher/GetTopic"
 SLOW_PATH_THREADS = 8
+Option = tuple[str, int]
+RECONNECT: list[Option] = [
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+]
+"""gRPC waits up to two minutes between attempts to connect, and fails all requests meanwhile."""
 
 Answer = Callable[[Failure | None], None]
 log = logging.getLogger(__name__)
@@ -62,17 +70,34 @@ def connect(topic: str) -> Connection:
 
 
 def _client() -> Any:
+    """The library's client, on a channel that looks for a lost service again within seconds."""
     from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415 (see the module's docstring)
-    from google.cloud import pubsub_v1  # noqa: PLC0415
+    from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415
 
+    transport = PublisherClient.get_transport_class("grpc")
     try:
-        return pubsub_v1.PublisherClient()
+        if address := os.environ.get("PUBSUB_EMULATOR_HOST"):
+            return PublisherClient(transport=transport(channel=_emulator_channel(address)))
+        return PublisherClient(transport=partial(transport, channel=partial(_service_channel, transport)))
     except DefaultCredentialsError as none:
         raise PermanentSinkError(
             "CredentialsFailed",
             "no Google credentials were found: run `gcloud auth application-default login`, give the pod "
             "a Workload Identity, or set PUBSUB_EMULATOR_HOST to publish to an emulator",
         ) from none
+
+
+def _emulator_channel(address: str) -> grpc.Channel:
+    import grpc  # noqa: PLC0415
+
+    return grpc.insecure_channel(address, options=RECONNECT)
+
+
+def _service_channel(
+    transport: Any, host: str, *, options: Sequence[Option] = (), **how: Any
+) -> grpc.Channel:
+    channel: grpc.Channel = transport.create_channel(host, options=[*options, *RECONNECT], **how)
+    return channel
 
 
 class RawConnection:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import BinaryIO, Literal
+from typing import Literal, Protocol
 
 from diurnal_worker.sinks import NOTHING_YET, Batch, PermanentSinkError
 from diurnal_worker.sinks.counters import Counters
+
+
+class Output(Protocol):
+    """A binary stream that takes everything it is given."""
+
+    def write(self, payload: memoryview, /) -> int: ...  # noqa: D102
+
+    def flush(self) -> None: ...  # noqa: D102
 
 
 class StdoutSink:
@@ -16,8 +24,8 @@ class StdoutSink:
 
     framing: Literal["lines"] = "lines"
 
-    def __init__(self, output: BinaryIO | None = None) -> None:
-        """`output`: a binary stream; standard output if none is given."""
+    def __init__(self, output: Output | None = None) -> None:
+        """`output`: where to write; standard output if none is given."""
         self.counters = Counters()
         self._standard = output is None
         self._output = sys.stdout.buffer if output is None else output
