@@ -52,7 +52,14 @@ class UnchangeableError(ValueError):
 
 
 def first_plan(
-    spec: Spec, *, run: str, now: int, shards: int, engine: str, tzdata: str, dataset: DatasetRef | None = None
+    spec: Spec,
+    *,
+    run: str,
+    now: int,
+    shards: int,
+    engine: str,
+    tzdata: str,
+    dataset: DatasetRef | None = None,
 ) -> Plan:
     """The plan of a new run; ``now`` (microseconds since 1970) is what ``clock.start: Now`` means."""
     start = now if spec.clock.start == "Now" else spec.clock.start
@@ -152,5 +159,3 @@ def _refuse_unchangeable(plan: Plan, spec: Spec) -> None:
             raise UnchangeableError(
                 f"spec.{field} does not change within a run: put it back, or begin a new run"
             )
-
-

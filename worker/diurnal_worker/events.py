@@ -64,6 +64,20 @@ class Events:
     def __len__(self) -> int:
         return int(self.times.size)
 
+    def part(self, chosen: slice) -> Events:
+        """Some of the events, in the same order."""
+        return Events(
+            self.times[chosen],
+            Ids(self.event_ids.high[chosen], self.event_ids.low[chosen]),
+            Ids(self.user_ids.high[chosen], self.user_ids.low[chosen]),
+            Ids(self.session_ids.high[chosen], self.session_ids.low[chosen]),
+            self.types[chosen],
+            self.apps[chosen],
+            self.traits[chosen],
+            self.countries[chosen],
+            self.details[chosen],
+        )
+
 
 class EventMaker:
     """Makes the events of one world; its tables say what the indices mean."""

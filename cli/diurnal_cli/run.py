@@ -1,0 +1,345 @@
+"""``diurnal run``: plays operator and cluster on one machine. The same plan, the same worker, in processes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from diurnal_api.instants import format_instant
+from diurnal_api.layout import cut, earliest, furthest, parse_position, slots_of
+from diurnal_api.money import format_usd, usd_of
+from diurnal_api.plan import DatasetRef
+from diurnal_api.planning import UnchangeableError, first_plan, needs_new_epoch, next_plan
+from diurnal_cli.durations import parse_duration
+from diurnal_cli.progress import Progress, Snapshot, make_progress
+from diurnal_cli.settings import with_settings
+from diurnal_cli.supervisor import GaveUpError, Supervisor
+from diurnal_cli.validate import Finding, InvalidInput, Report, check, load_value, render_text
+from diurnal_worker import ENGINE
+from diurnal_worker.checkpoints import Spent
+from diurnal_worker.dataset import DatasetError
+from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
+from diurnal_worker.local import part_name
+from diurnal_worker.sinks.files import settle
+from diurnal_worker.sources import load
+from diurnal_worker.zonefiles import TZDATA_VERSION
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from diurnal_api.layout import Segment
+    from diurnal_api.plan import Plan
+    from diurnal_api.spec import TrafficSimulation
+    from diurnal_worker.dataset import Dataset
+
+COMPLETED: Final = 0
+INVALID: Final = 1
+FAILED: Final = 3
+BUSY: Final = 4
+UNACKNOWLEDGED: Final = 75
+SIGNALLED: Final = 128
+STATE: Final = ".diurnal"
+_LOOK_EVERY: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the file."""
+
+    file: str
+    settings: tuple[str, ...] = ()
+    length: str | None = None
+    sink: str | None = None
+    state: str | None = None
+    output: str = "text"
+    gzip: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the events of a local run go."""
+
+    sink: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: an exit code, and what to say."""
+
+    code: int
+    state: str
+    message: str
+
+
+def simulation_of(options: Options) -> TrafficSimulation:
+    """The resource with the command line's changes; InvalidInput names every problem."""
+    try:
+        value = with_settings(load_value(options.file), list(options.settings))
+    except InvalidInput:
+        raise
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    simulation, problems = check(value, local=True)
+    if simulation is None:
+        findings = tuple(Finding(p.path, p.message) for p in problems)
+        raise InvalidInput(render_text([Report(options.file, problems=findings)]))
+    return simulation
+
+
+def destination_of(options: Options) -> Destination:
+    """Files in out/ unless --sink says otherwise."""
+    kind, _, folder = (options.sink or "files:out").partition(":")
+    if kind == "files" and (folder or options.sink == "files"):
+        return Destination("files", folder or "out")
+    if kind in {"pubsub", "stdout", "discard"} and not folder:
+        return Destination(kind, "")
+    raise InvalidInput(
+        f"--sink {options.sink!r} is not one of files:DIR, pubsub, stdout, discard"
+    )
+
+
+def state_path(options: Options, destination: Destination, name: str) -> Path:
+    """Where the run keeps its state: beside its files, or in .diurnal/NAME."""
+    if options.state:
+        return Path(options.state)
+    return Path(destination.folder) / STATE if destination.sink == "files" else Path(STATE) / name
+
+
+class Run:
+    """One local run, from the resource to its end or interruption."""
+
+    def __init__(self, simulation: TrafficSimulation, options: Options, destination: Destination) -> None:
+        self.simulation, self.options, self.destination = simulation, options, destination
+        self.folder = StateFolder(state_path(options, destination, simulation.metadata.name))
+        self._signal: int | None = None
+
+    def prepare(self, now: int) -> LocalRun:
+        """Takes the state folder and stores the plan to obey; raises what is wrong, for people."""
+        spec = self.simulation.spec
+        if spec.events.encoding == "Avro" and self.destination.sink in {"files", "stdout"}:
+            raise InvalidInput(
+                "events.encoding Avro has no line form: use --set events.encoding=JSON, or --sink pubsub or discard"
+            )
+        if self.destination.sink == "pubsub" and spec.sink.pubsub is None:
+            raise InvalidInput("--sink pubsub needs spec.sink.pubsub.topic in the file or by --set sink.pubsub.topic=")
+        self.folder.hold()
+        before = self.folder.run()
+        run = self._first(now) if before is None else self._next(before)
+        self.folder.save_run(run)
+        return run
+
+    def _first(self, now: int) -> LocalRun:
+        spec = self.simulation.spec
+        dataset = self._dataset()
+        plan = first_plan(
+            spec,
+            run=f"{self.simulation.metadata.name}-{spec.restart_nonce}",
+            now=now,
+            shards=max(int(spec.shards), 1),
+            engine=ENGINE,
+            tzdata=TZDATA_VERSION,
+            dataset=DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256),
+        )
+        return LocalRun(
+            name=self.simulation.metadata.name,
+            plan=self._until(plan),
+            sink=self.destination.sink,
+            folder=self.destination.folder,
+            gzip=self.options.gzip,
+        )
+
+    def _next(self, before: LocalRun) -> LocalRun:
+        """Goes on with a run: in a new epoch where shards or traffic changed."""
+        spec, plan = self.simulation.spec, before.plan
+        shards = max(int(spec.shards), 1)
+        self._refuse_another(before)
+        position = position_of(self.folder, plan)
+        following = self._until(next_plan(plan, spec, shards, position, reach_of(self.folder, plan)))
+        if needs_new_epoch(plan, spec, shards) and before.sink == "files":
+            finish_files(self.folder, before)
+        return before.model_copy(update={"plan": following})
+
+    def _refuse_another(self, before: LocalRun) -> None:
+        plan, where = before.plan, self.folder.path
+        if plan.run != f"{self.simulation.metadata.name}-{self.simulation.spec.restart_nonce}":
+            raise UnchangeableError(f"{where} holds the run {plan.run}: choose another folder with --state or --sink")
+        if plan.engine != ENGINE:
+            raise UnchangeableError(
+                f"{where} holds a run of engine {plan.engine}, this is engine {ENGINE}: the stream would change"
+            )
+        if (before.sink, before.folder, before.gzip) != (
+            self.destination.sink,
+            self.destination.folder,
+            self.options.gzip,
+        ):
+            raise UnchangeableError(
+                f"{where} holds a run into {before.sink}{':' + before.folder if before.folder else ''}"
+                f"{' with --gzip' if before.gzip else ''}: say the same, or choose another folder with --state"
+            )
+
+    def _until(self, plan: Plan) -> Plan:
+        """The plan with the end that --for asks for."""
+        if self.options.length is None:
+            return plan
+        try:
+            end = plan.start + parse_duration(self.options.length)
+        except ValueError as error:
+            raise InvalidInput(f"--for {error}") from None
+        ends = [end] if plan.pace.end is None else [end, plan.pace.end]
+        return plan.model_copy(update={"pace": plan.pace.model_copy(update={"end": min(ends)})})
+
+    def _dataset(self) -> Dataset:
+        countries = self.simulation.spec.population.countries
+        if countries.config_map is not None:
+            raise InvalidInput(
+                "population.countries.configMap needs a cluster: use --set population.countries='{uri: FILE}'"
+            )
+        reference = countries.builtin or countries.uri or ""
+        generation = None if countries.generation is None else int(countries.generation)
+        return load(reference, generation=generation, sha256=countries.sha256)
+
+    def go(self, run: LocalRun, progress: Progress) -> Outcome:
+        """Runs the workers to the end, or until a signal; leaves the position in the folder."""
+        began, base = time.monotonic(), total_spent(self.folder)
+        if is_over(self.folder, run.plan):
+            return self._outcome(run.plan, drained=True)
+        handlers = {s: signal.signal(s, self._remember) for s in (signal.SIGINT, signal.SIGTERM)}
+        watch = Observer(self.folder, run, began, base)
+        supervisor = Supervisor(self.folder.path, int(run.plan.shards))
+        try:
+            while self._signal is None and supervisor.watch():
+                progress.update(watch.look("Running"))
+                time.sleep(_LOOK_EVERY)
+                if supervisor.failed:
+                    break
+        finally:
+            if self._signal is not None:
+                progress.update(watch.look("Draining"))
+            drained = supervisor.stop()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self.folder.save_run(
+                run.model_copy(update={"wall_seconds": run.wall_seconds + time.monotonic() - began})
+            )
+        outcome = self._outcome(run.plan, drained=drained)
+        progress.finish(watch.look(outcome.state))
+        return outcome
+
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
+        self._signal = number
+
+    def _outcome(self, plan: Plan, *, drained: bool) -> Outcome:
+        checkpoints = [self.folder.checkpoint(int(plan.epoch), shard) for shard in range(int(plan.shards))]
+        failed = next((c for c in checkpoints if c and c.state == "Failed"), None)
+        if failed is not None and self._signal is None:
+            return Outcome(FAILED, "Failed", f"{failed.reason}: {failed.message}")
+        if self._signal is not None:
+            if not drained:
+                return Outcome(UNACKNOWLEDGED, "Stopped", "stopped; what was not acknowledged will be sent again")
+            return Outcome(SIGNALLED + self._signal, "Stopped", "stopped; the position is kept")
+        if any(c is None or not c.ended for c in checkpoints):
+            return Outcome(FAILED, "Failed", f"a worker ended without a word; see the logs in {self.folder.path}")
+        first = checkpoints[0]
+        assert first is not None  # there is at least one shard
+        return Outcome(COMPLETED, first.state, first.message)
+
+
+class Observer:
+    """Looks at the checkpoints as an operator looks at Leases, and writes down the slowest clock."""
+
+    def __init__(self, folder: StateFolder, run: LocalRun, began: float, base: Spent) -> None:
+        self._folder, self._run, self._began = folder, run, began
+        self._base = base
+        self._last: tuple[float, int, int] | None = None
+        self._rates = (0.0, 0.0)
+
+    def look(self, state: str) -> Snapshot:
+        """Where the run stands now."""
+        plan, now = self._run.plan, time.monotonic()
+        whole = parse_position(plan.segments)
+        positions, spent = [], Spent()
+        for shard in range(int(plan.shards)):
+            checkpoint = self._folder.checkpoint(int(plan.epoch), shard)
+            own = checkpoint.position if checkpoint else cut(whole, slots_of(shard, int(plan.shards)))
+            positions.append(earliest(own))
+        spent = total_spent(self._folder)
+        clock = min(positions)
+        boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._folder.save_status({"slowest": clock, "observed": boot})
+        self._learn(now, clock, spent.messages)
+        return Snapshot(
+            clock=clock,
+            end=plan.pace.end,
+            start=plan.start,
+            positions=tuple(positions),
+            messages=spent.messages,
+            bytes=spent.bytes,
+            usd=float(usd(self._run, self._folder, spent)),
+            events_per_second=self._rates[0],
+            speed=self._rates[1],
+            elapsed=now - self._began,
+            state=state,
+        )
+
+    def _learn(self, now: float, clock: int, messages: int) -> None:
+        if self._last is None:
+            self._last = (now, clock, messages)
+            return
+        then, clock_then, messages_then = self._last
+        elapsed = now - then
+        if elapsed >= 2.0 or (clock > clock_then and elapsed >= 0.5):
+            self._rates = ((messages - messages_then) / elapsed, (clock - clock_then) / 1e6 / elapsed)
+            self._last = (now, clock, messages)
+
+
+def usd(run: LocalRun, _folder: StateFolder, spent: Spent) -> Decimal:
+    """What was spent: only real Pub/Sub costs anything."""
+    return usd_of(spent.billed_bytes, "40") if run.sink == "pubsub" else Decimal(0)
+
+
+def position_of(folder: StateFolder, plan: Plan) -> tuple[Segment, ...]:
+    """Where all slots stand, by the last checkpoints of the plan's shards."""
+    whole = parse_position(plan.segments)
+    found: list[Segment] = []
+    for shard in range(int(plan.shards)):
+        checkpoint = folder.checkpoint(int(plan.epoch), shard)
+        found += checkpoint.position if checkpoint else cut(whole, slots_of(shard, int(plan.shards)))
+    return tuple(sorted(found))
+
+
+def reach_of(folder: StateFolder, plan: Plan) -> int:
+    """The furthest simulated time that any shard may have reached."""
+    reaches = [
+        checkpoint.reach
+        for shard in range(int(plan.shards))
+        if (checkpoint := folder.checkpoint(int(plan.epoch), shard)) is not None
+    ]
+    return max([*reaches, furthest(position_of(folder, plan))])
+
+
+def total_spent(folder: StateFolder) -> Spent:
+    """What all epochs sent."""
+    spent = Spent()
+    for checkpoint in folder.checkpoints():
+        spent = spent.plus(checkpoint.spent)
+    return spent
+
+
+def is_over(folder: StateFolder, plan: Plan) -> bool:
+    """Whether the simulated time has already reached the plan's end."""
+    return plan.pace.end is not None and earliest(position_of(folder, plan)) >= plan.pace.end
+
+
+def finish_files(folder: StateFolder, run: LocalRun) -> None:
+    """Ends the open files of an epoch: nobody goes on with them. Repeating it changes nothing."""
+    for shard in range(int(run.plan.shards)):
+        checkpoint = folder.checkpoint(int(run.plan.epoch), shard)
+        name = part_name(int(run.plan.epoch), shard, int(run.plan.shards))
+        settle(Path(run.folder), name, checkpoint.sink if checkpoint else {}, final=True)

@@ -1,0 +1,209 @@
+"""What ``diurnal run`` and ``diurnal report`` say: confirmation, progress, summary, report, and the next step."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from diurnal_api.instants import format_instant
+from diurnal_api.layout import earliest
+from diurnal_api.planning import UnchangeableError, largest_billed_message
+from diurnal_cli import amounts
+from diurnal_cli.progress import make_progress
+from diurnal_cli.recording import record_of
+from diurnal_cli.report import render
+from diurnal_cli.run import (
+    BUSY,
+    COMPLETED,
+    FAILED,
+    INVALID,
+    STATE,
+    Destination,
+    Options,
+    Outcome,
+    Run,
+    destination_of,
+    position_of,
+    simulation_of,
+    total_spent,
+    usd,
+)
+from diurnal_cli.supervisor import GaveUpError
+from diurnal_cli.validate import InvalidInput
+from diurnal_worker.dataset import DatasetError
+from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
+
+if TYPE_CHECKING:
+    from diurnal_api.spec import TrafficSimulation
+
+
+def run_here(options: Options, arguments: list[str]) -> int:
+    """Runs, and returns the process's exit code; every mistake of the user is one line on standard error."""
+    try:
+        simulation, destination = simulation_of(options), destination_of(options)
+        running = Run(simulation, options, destination)
+        run = running.prepare(time.time_ns() // 1000)
+        _announce(run, simulation, options, running.folder)
+        if destination.sink == "pubsub" and not _may_publish(run, options):
+            return _refused("not published: nothing was sent, nothing was spent")
+        outcome = running.go(run, _progress(destination, options))
+    except (InvalidInput, UnchangeableError, DatasetError) as error:
+        return _refused(str(error))
+    except FolderInUseError as error:
+        print(f"diurnal: {error}", file=sys.stderr)
+        return BUSY
+    except GaveUpError as error:
+        print(f"diurnal: {error}", file=sys.stderr)
+        return FAILED
+    return _conclude(running, outcome, arguments)
+
+
+def report_again(folder: Path, output: Path | None) -> int:
+    """Writes the report of a run from its state; 1 where there is none."""
+    state = StateFolder(folder / STATE if (folder / STATE).is_dir() else folder)
+    run = state.run()
+    if run is None:
+        return _refused(f"{folder} holds no run: give the folder that `diurnal run` wrote to, or its --state")
+    path = output or folder / "report.html"
+    _write_report(state, run, path, "")
+    print(path)
+    return COMPLETED
+
+
+def _refused(text: str) -> int:
+    print(f"diurnal: {text}", file=sys.stderr)
+    return INVALID
+
+
+def _messages(destination_sink: str) -> TextIO:
+    """Where words go: not among the events."""
+    return sys.stderr if destination_sink == "stdout" else sys.stdout
+
+
+def _progress(destination: Destination, options: Options) -> object:
+    stream = _messages(destination.sink)
+    return make_progress(stream, stream.isatty(), options.output)
+
+
+def _announce(run: LocalRun, simulation: TrafficSimulation, options: Options, folder: StateFolder) -> None:
+    if options.output == "json":
+        return
+    plan = run.plan
+    where = f"files in {run.folder}/" if run.sink == "files" else run.sink
+    cost = "" if run.sink == "pubsub" else " This costs nothing."
+    begun = earliest(position_of(folder, plan))
+    verb = "Going on with" if begun > plan.start else "Simulating"
+    print(
+        f"{verb} {simulation.metadata.name}: {amounts.count(int(plan.population.users))} users, "
+        f"{plan.shards} shard{'s' if plan.shards != 1 else ''}, from {amounts.instant(begun)}"
+        f"{f' to {amounts.instant(plan.pace.end)}' if plan.pace.end else ', without an end'}, "
+        f"into {where}.{cost}",
+        file=_messages(run.sink),
+        flush=True,
+    )
+
+
+def _may_publish(run: LocalRun, options: Options) -> bool:
+    """Shows where messages go and what they cost, and asks."""
+    topic = run.plan.sink.pubsub.topic if run.plan.sink.pubsub else ""
+    rate = run.plan.pace.messages_per_second
+    largest = largest_billed_message(run.plan.events, run.plan.sink)
+    daily = "without a limit" if rate is None else f"at most ${rate * 86_400 * largest * 40 / 2**40:,.2f} a real day"
+    print(
+        f"Publishing to the topic {topic.split('/')[-1]} of the project {topic.split('/')[1]}, {daily} "
+        "(and each subscription about as much again).",
+        file=sys.stderr,
+    )
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        print("Say --yes to publish without being asked.", file=sys.stderr)
+        return False
+    return input("Publish? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What a run did, for people or machines."""
+
+    state: str
+    message: str
+    clock: str
+    messages: int
+    bytes: int
+    usd: str
+    wall_seconds: float
+    report: str
+    exit_code: int
+
+
+def _conclude(running: Run, outcome: Outcome, arguments: list[str]) -> int:
+    folder, options = running.folder, running.options
+    run = folder.run()
+    assert run is not None  # prepare stored it
+    path = (Path(run.folder) if run.sink == "files" else folder.path) / "report.html"
+    command = shlex.join(["diurnal", *arguments])
+    try:
+        _write_report(folder, run, path, command)
+    except OSError as error:
+        print(f"diurnal: no report: cannot write {path}: {error.strerror}", file=sys.stderr)
+    spent = total_spent(folder)
+    summary = _Summary(
+        state=outcome.state,
+        message=outcome.message,
+        clock=format_instant(earliest(position_of(folder, run.plan))),
+        messages=spent.messages,
+        bytes=spent.bytes,
+        usd=str(usd(run, folder, spent)),
+        wall_seconds=round(run.wall_seconds, 3),
+        report=str(path),
+        exit_code=outcome.code,
+    )
+    stream = _messages(run.sink)
+    if options.output == "json":
+        print(json.dumps(summary.__dict__), file=stream)
+    else:
+        _say(summary, run, stream, command)
+    return outcome.code
+
+
+def _say(summary: _Summary, run: LocalRun, stream: TextIO, command: str) -> None:
+    where = f" in {run.folder}/" if run.sink == "files" else ""
+    lines = [
+        f"{summary.state}: {summary.message}.",
+        f"{amounts.count(summary.messages)} events{where}, {amounts.size(summary.bytes)}, up to "
+        f"{summary.clock} in {amounts.duration(summary.wall_seconds)}.",
+    ]
+    head = _first_event(run)
+    if head:
+        lines += ["One of them:", f"  {head}"]
+    lines += [f"Report: {summary.report}"]
+    if summary.state in {"Stopped", "Failed"}:
+        lines += [f"Go on from there with the same command: {command}"]
+    elif summary.state == "Completed":
+        lines += ["The same command with a longer --for goes on from there, with any number of shards."]
+    print("\n".join(lines), file=stream if summary.state != "Failed" else sys.stderr)
+
+
+def _first_event(run: LocalRun) -> str:
+    if run.sink != "files" or run.gzip:
+        return ""
+    part = next(iter(sorted(Path(run.folder).glob("date=*/hour=*/part-*.jsonl"))), None)
+    if part is None:
+        return ""
+    with part.open(encoding="utf-8") as lines:
+        return lines.readline().strip()
+
+
+def _write_report(folder: StateFolder, run: LocalRun, path: Path, command: str) -> None:
+    record = record_of(folder, run, command)
+    made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(render(record, made_at), encoding="utf-8")
+    temporary.replace(path)

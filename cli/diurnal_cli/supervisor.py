@@ -1,0 +1,115 @@
+"""Worker processes of a local run: started, watched, restarted, drained.
+
+Each worker is told by its standard input closing that this process is gone, so none outlives it. Processes
+are ended by their own pid, never by name.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from diurnal_worker.local import DRAIN_SECONDS, DRAINED, FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST_BACKOFF: Final = 0.5
+_LONGEST_BACKOFF: Final = 10.0
+_PATIENCE: Final = 5
+_SETTLED_AFTER: Final = 10.0
+_KILL_AFTER: Final = DRAIN_SECONDS + 5.0
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    started: float
+    crashes: int = 0
+    restart_at: float | None = None
+    done: int | None = None
+
+
+class GaveUpError(Exception):
+    """A shard crashes again and again; the text has what it last said."""
+
+
+class Supervisor:
+    """The workers of one plan."""
+
+    def __init__(self, state: Path, shards: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state, self._clock = state, clock
+        self.restarts = 0
+        self._workers = [_Worker(self._start(shard), clock()) for shard in range(shards)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids by shard."""
+        return [worker.process.pid for worker in self._workers]
+
+    def watch(self) -> bool:
+        """Restarts what died; whether any worker is still at work. GaveUpError where that is hopeless."""
+        for shard, worker in enumerate(self._workers):
+            if worker.done is None:
+                self._look_after(shard, worker)
+        return any(worker.done is None for worker in self._workers)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a worker ended with a permanent error."""
+        return any(worker.done == FAILED for worker in self._workers)
+
+    def _look_after(self, shard: int, worker: _Worker) -> None:
+        now = self._clock()
+        code = worker.process.poll()
+        if code is None:
+            return
+        if code in (DRAINED, FAILED):
+            worker.done = code
+        elif worker.restart_at is None:
+            worker.crashes = 1 if now - worker.started > _SETTLED_AFTER else worker.crashes + 1
+            if worker.crashes > _PATIENCE:
+                raise GaveUpError(f"shard {shard} ended {worker.crashes} times in a row: {self._last_words(shard)}")
+            worker.restart_at = now + min(_FIRST_BACKOFF * 2 ** (worker.crashes - 1), _LONGEST_BACKOFF)
+        elif now >= worker.restart_at:
+            self.restarts += 1
+            worker.process, worker.started, worker.restart_at = self._start(shard), now, None
+
+    def stop(self) -> bool:
+        """Drains every worker; whether all were drained wholly."""
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.terminate()
+        deadline = self._clock() + _KILL_AFTER
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(deadline - self._clock(), 0.1))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+            _close(worker.process.stdin)
+        return all(worker.process.returncode == DRAINED for worker in self._workers)
+
+    def _start(self, shard: int) -> subprocess.Popen[bytes]:
+        with self._log(shard).open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "diurnal_worker.local", str(self._state), str(shard)],
+                stdin=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def _log(self, shard: int) -> Path:
+        return self._state / f"shard-{shard:04d}.log"
+
+    def _last_words(self, shard: int) -> str:
+        lines = self._log(shard).read_text(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else "it said nothing"
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        stream.close()

@@ -1,0 +1,356 @@
+"""One shard of one epoch: generate, encode, send, await acknowledgements, checkpoint.
+
+A state machine without a thread or a sleep: ``step`` does what is due and says how long nothing is, so the
+same code runs in a process, in a pod, and with many shards under a fake clock in the tests. It obeys the
+plan alone. When a shard owns slots with different clocks (after a rescale) the earliest ones move first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from diurnal_api.layout import Segment, cut, earliest, merge, parse_position, slots_of
+from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
+from diurnal_worker.arrivals import Arrivals
+from diurnal_worker.batching import Span, spans
+from diurnal_worker.checkpoints import Checkpoint, CheckpointStore, Spent, position_texts
+from diurnal_worker.pace import Pace, Schedule
+from diurnal_worker.sinks import Batch, PermanentSinkError
+from diurnal_worker.totals import Total
+
+if TYPE_CHECKING:
+    from diurnal_api.plan import Plan
+    from diurnal_worker.encoding import Encoder
+    from diurnal_worker.events import EventMaker
+    from diurnal_worker.rows import Rows
+    from diurnal_worker.tally import Tally
+    from diurnal_worker.timeline import Stretch, Timeline
+
+_SECOND: Final = 1_000_000
+_FRAME_BYTES: Final = 6
+
+
+class Clock(Protocol):
+    """The real clocks, or fake ones."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; paces and leases read it."""
+
+    def wall(self) -> int:
+        """Microseconds since 1970; only generation_timestamp reads it."""
+
+
+class ShardSink(Protocol):
+    """What a shard needs of a sink: see ``diurnal_worker.sinks.Sink``; commit and committed are optional."""
+
+    def send(self, batch: Batch) -> None: ...  # noqa: D102
+    def acknowledged(self) -> int: ...  # noqa: D102
+    def drain(self, timeout: float) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times of a worker, in seconds; tests scale them down."""
+
+    checkpoint: float = 5.0
+    tolerance: float = 0.5
+    poll: float = 0.2
+    most_messages: int = 1000
+    batch_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What makes events out of a plan; the same for every shard."""
+
+    timeline: Timeline
+    maker: EventMaker
+    encoder: Encoder
+
+
+@dataclass
+class _Prepared:
+    """A stretch ready to be sent."""
+
+    rows: Rows
+    spans: list[Span]
+    sent: int = 0
+
+
+@dataclass
+class _Sent:
+    until: int
+    spent: Spent
+
+
+@dataclass
+class _End:
+    """Why nothing more is prepared, and the clock at which the shard then stands."""
+
+    state: str
+    message: str
+    clock: int
+
+
+@dataclass
+class Shard:
+    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning."""
+
+    number: int
+    plan: Plan
+    workshop: Workshop
+    sink: Any
+    store: CheckpointStore
+    clock: Clock
+    settings: Settings
+    found: Checkpoint | None = None
+    tally: Tally | None = None
+    ended: Checkpoint | None = None
+    _prepared: _Prepared | None = None
+    _end: _End | None = None
+    _in_flight: deque[_Sent] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        whole = parse_position(self.plan.segments)
+        own = slots_of(self.number, self.plan.shards)
+        self._segments = self.found.position if self.found else cut(whole, own)
+        self._frontier = self._segments
+        self._reach = earliest(self._segments)
+        self._spent = self.found.spent if self.found else Spent()
+        pace = self.plan.pace
+        self._pace = Pace(_float(pace.messages_per_second), _float(pace.max_speed))
+        self._schedule = Schedule(self.settings.tolerance)
+        limit = pace.max_messages
+        self._total = Total(self.workshop.timeline, int(limit)) if limit is not None else None
+        self._saved_at = self.clock.monotonic()
+        self._saved_clock = earliest(self._segments)
+        self._ticks_ahead = 2
+
+    @property
+    def position(self) -> tuple[Segment, ...]:
+        """Where the shard stands: everything before is acknowledged."""
+        return self._segments
+
+    def step(self) -> float | None:
+        """Does what is due; returns the seconds for which nothing is, or None when the shard has ended."""
+        if self.ended is not None:
+            return None
+        try:
+            return self._step()
+        except PermanentSinkError as error:
+            self._fail(error)
+            return None
+
+    def stop(self, timeout: float) -> bool:
+        """Sends nothing more, awaits what is on its way, and checkpoints; whether all is acknowledged."""
+        if self.ended is not None:
+            return True
+        try:
+            drained = bool(self.sink.drain(timeout))
+            if drained:
+                self._reach = earliest(self._frontier)
+            self._checkpoint(self._reach)
+        except PermanentSinkError as error:
+            self._fail(error)
+            return False
+        return drained
+
+    def _step(self) -> float:
+        now = self.clock.monotonic()
+        if now - self._saved_at >= self.settings.checkpoint:
+            self._checkpoint(self._reach_from(earliest(self._frontier)))
+        if self._prepared is None:
+            if self._end is not None:
+                return self._conclude()
+            wait = self._prepare()
+            if wait is not None:
+                return wait
+            if self._prepared is None:
+                return 0.0
+        return self._send_due(self._prepared)
+
+    def _send_due(self, prepared: _Prepared) -> float:
+        span = prepared.spans[prepared.sent]
+        wait = self._schedule.wait(self.clock.monotonic(), span.due)
+        if wait > 0.0:
+            return min(wait, max(self._saved_at + self.settings.checkpoint - self.clock.monotonic(), 0.0))
+        payload = prepared.rows.slice(span.first, span.last)
+        room = getattr(self.sink, "room", None)
+        if room is not None and not room(len(payload), self.settings.poll):
+            return 0.0
+        count = span.last - span.first
+        self.sink.send(Batch(payload, count, span.until))
+        self._in_flight.append(_Sent(span.until, _cost(len(payload), count)))
+        self._frontier = _moved(self._frontier, span.until)
+        prepared.sent += 1
+        if prepared.sent == len(prepared.spans):
+            self._prepared = None
+        return 0.0
+
+    def _prepare(self) -> float | None:
+        """Makes the next stretch; returns seconds to wait where it may not begin yet."""
+        clock = earliest(self._frontier)
+        stretch = self.workshop.timeline.stretch_at(clock)
+        if stretch is None:
+            self._end = _End("Completed", "the simulated time reached its end", clock)
+            return 0.0
+        slowest = self.store.slowest()
+        if slowest is not None and clock > slowest + self.plan.pace.skew_seconds * _SECOND:
+            return self._wait_for_the_slowest()
+        end = min([stretch.end, *(s.clock for s in self._frontier if s.clock > clock)])
+        if end > self._reach:
+            self._checkpoint(self._reach_from(clock))
+        self._generate(stretch, clock, end)
+        return None
+
+    def _wait_for_the_slowest(self) -> float:
+        """A leader says where it stands and pauses: what it is ahead is not sprinted after by the others."""
+        if self.sink.acknowledged() > earliest(self._segments) or hasattr(self.sink, "commit"):
+            self._checkpoint(self._reach_from(earliest(self._frontier)))
+        return self.settings.poll
+
+    def _generate(self, stretch: Stretch, clock: int, end: int) -> None:
+        timeline = self.workshop.timeline
+        ranges = [s.slots for s in merge(s for s in self._frontier if s.clock == clock)]
+        arrived = _together([timeline.arrivals(stretch, slots) for slots in ranges]).between(clock, end)
+        if self._total is not None and (limit := self._total.cut(stretch)) is not None:
+            arrived = limit.allowed(arrived)
+            if limit.clock <= end:
+                end = max(limit.clock, clock)
+                text = f"the total of {self.plan.pace.max_messages} messages is reached"
+                self._end = _End("BudgetExhausted", text, end)
+        events = self.workshop.maker.make(arrived)
+        if self.tally is not None:
+            self.tally.add(events)
+        rows = self.workshop.encoder.encode(events, self.clock.wall())
+        world = timeline.world_count(stretch) if self._pace.counts else 0
+        share = (end - clock) / (stretch.end - stretch.begin)
+        length = self._pace.seconds(round(world * share), end - clock)
+        due = self._pace.due(arrived.times, _part(stretch, clock, end), round(world * share))
+        batches = spans(
+            arrived.times, due, end, self.settings.most_messages, self.settings.batch_seconds, length
+        )
+        self._schedule.begin(self.clock.monotonic(), length)
+        self._prepared = _Prepared(rows, batches)
+
+    def _conclude(self) -> float:
+        """Awaits the last acknowledgements, then records the end."""
+        assert self._end is not None  # only called then
+        self.sink.drain(self.settings.poll)
+        if hasattr(self.sink, "finish"):
+            self.sink.finish()
+        self._checkpoint(self._end.clock)
+        if earliest(self._segments) < self._end.clock:
+            return self.settings.poll
+        self._record_end(self._end.state, self._end.state, self._end.message)
+        return 0.0
+
+    def _checkpoint(self, reach: int) -> None:
+        """Stores where the shard stands and how far it may now go."""
+        marks = self.sink.commit() if hasattr(self.sink, "commit") else {}
+        self._settle(self.sink.acknowledged())
+        self._reach = max(reach, self._reach)
+        self._save(marks, self._tallied())
+        if hasattr(self.sink, "committed"):
+            self.sink.committed()
+        self._learn_speed()
+
+    def _tallied(self) -> dict[str, Any]:
+        if self.tally is None:
+            return {}
+        records, open_hours = self.tally.settle(earliest(self._segments))
+        return {"open": open_hours, "offset": self.store.keep(records)}
+
+    def _save(self, marks: dict[str, Any], tally: dict[str, Any]) -> None:
+        checkpoint = Checkpoint(
+            epoch=int(self.plan.epoch),
+            shard=self.number,
+            segments=position_texts(self._segments),
+            reach=self._reach,
+            spent=self._spent,
+            sink=marks,
+            tally=tally,
+        )
+        self.store.save(checkpoint)
+        self.found = checkpoint
+
+    def _record_end(self, state: str, reason: str, message: str) -> None:
+        """The last checkpoint once more, with why nothing follows it."""
+        assert self.found is not None  # every end is preceded by a checkpoint
+        self.ended = self.found.model_copy(update={"state": state, "reason": reason, "message": message})
+        self.store.save(self.ended)
+
+    def _settle(self, clock: int) -> None:
+        """Moves the position to what the sink acknowledged."""
+        self._segments = _moved(self._segments, clock)
+        while self._in_flight and self._in_flight[0].until <= clock:
+            self._spent = self._spent.plus(self._in_flight.popleft().spent)
+
+    def _reach_from(self, clock: int) -> int:
+        """The end of the stretch some ticks ahead: what is covered until the checkpoint after the next."""
+        timeline = self.workshop.timeline
+        here = timeline.stretch_at(clock)
+        if here is None:
+            return clock
+        tick = timeline.intensity(here.regime).tick
+        there = timeline.stretch_at(here.begin + (self._ticks_ahead - 1) * tick)
+        return there.end if there is not None else timeline.end or here.end
+
+    def _learn_speed(self) -> None:
+        """Twice the ticks of the last interval are promised next, so that checkpoints keep their pace."""
+        now, clock = self.clock.monotonic(), earliest(self._frontier)
+        here = self.workshop.timeline.stretch_at(clock)
+        if here is not None:
+            ticks = (clock - self._saved_clock) / self.workshop.timeline.intensity(here.regime).tick
+            rate = ticks / max(now - self._saved_at, 1e-3)
+            self._ticks_ahead = min(max(2, int(2 * rate * self.settings.checkpoint)), 2 * self._ticks_ahead)
+        self._saved_at, self._saved_clock = now, clock
+
+    def _fail(self, error: PermanentSinkError) -> None:
+        """Keeps what was acknowledged before a permanent error, and says what it was."""
+        if hasattr(self.sink, "commit"):  # nothing since the last checkpoint counts
+            if self.found is None:
+                self._save({}, {})
+        else:
+            self._settle(error.until)
+            self._save({}, self._tallied())
+        self._record_end("Failed", error.reason, error.message)
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _moved(segments: tuple[Segment, ...], clock: int) -> tuple[Segment, ...]:
+    """Every segment at ``clock`` or later."""
+    return merge(Segment(s.first, s.last, max(s.clock, clock)) for s in segments)
+
+
+def _together(parts: list[Arrivals]) -> Arrivals:
+    """Events of several slot ranges in the world's order."""
+    if len(parts) == 1:
+        return parts[0]
+    order = np.concatenate([p.order for p in parts])
+    sort = np.argsort(order, kind="stable")
+    return Arrivals(
+        np.concatenate([p.times for p in parts])[sort],
+        np.concatenate([p.users for p in parts])[sort],
+        np.concatenate([p.ordinals for p in parts])[sort],
+        order[sort],
+    )
+
+
+def _part(stretch: Stretch, begin: int, end: int) -> Stretch:
+    return type(stretch)(stretch.regime, stretch.tick, begin, end)
+
+
+def _cost(payload: int, messages: int) -> Spent:
+    """What a batch is billed: bodies and the service's overhead, at least the minimum of a request."""
+    if not messages:
+        return Spent()
+    overhead = (MESSAGE_OVERHEAD_BYTES + MESSAGE_ID_BYTES - _FRAME_BYTES) * messages
+    return Spent(messages=messages, bytes=payload, billed_bytes=billed_request_bytes(payload + overhead))
