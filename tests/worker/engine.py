@@ -51,11 +51,9 @@ class Case:
         """The engine's events in [start, end), which must lie on its ticks."""
         tick = self.intensity.tick
         assert start % tick == end % tick == 0
-        parts = [arrivals(self.world, self.intensity, k, slots) for k in range(start // tick, end // tick)]
-        times, users = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("times", "users")
-        )
-        return Sample(self.reference, start, end, tick, times, users)
+        drawn = (arrivals(self.world, self.intensity, k, slots) for k in range(start // tick, end // tick))
+        times, users = zip(*((part.times, part.users) for part in drawn), strict=True)
+        return Sample(self.reference, start, end, tick, np.concatenate(times), np.concatenate(users))
 
 
 def case(

@@ -5,7 +5,7 @@ caught here is one that the engine's tests would catch. Questions return p-value
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import checks
@@ -41,6 +41,12 @@ class Sample:
     def rng(self) -> np.random.Generator:
         """For the dither below a microsecond."""
         return np.random.default_rng(20260101)
+
+    def first(self, ticks: int) -> "Sample":
+        """The events of the first ticks: for questions that need no millions."""
+        end = self.start + ticks * self.tick
+        last = int(np.searchsorted(self.times, end))
+        return replace(self, end=end, times=self.times[:last], users=self.users[:last])
 
     def cells(self, width: int = HOUR) -> tuple[Ints, Floats]:
         """Counts and expectations, shape (intervals, strata)."""
