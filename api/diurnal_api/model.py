@@ -21,13 +21,14 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+SAFE_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact."""
+
+
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]
-
-SAFE_INTEGER = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class Shape:
         return value
 
 
+def _whole_if_integral(value: Any) -> Any:
+    integral = isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER
+    return int(value) if integral else value
+
+
 class Model(BaseModel):
     """A frozen part of the contract: unknown fields refused, camelCase outside, snake_case inside."""
 
@@ -99,10 +105,10 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_absent(cls, data: Any) -> Any:
-        # The API server treats an explicit null of a field that is not nullable in the same way.
+    def _as_the_api_server_reads(cls, data: Any) -> Any:
+        # An explicit null is an absent field, and 1e6 a whole number: JSON has but one kind of number.
         if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
+            return {key: _whole_if_integral(value) for key, value in data.items() if value is not None}
         return data
 
     @model_validator(mode="after")

@@ -154,7 +154,8 @@ _BOOLEAN_TRAP = "YAML reads yes, no, on, off, NO as true and false unless they a
 def _text(value: object, context: dict[str, Any]) -> str:
     if isinstance(value, bool):
         return f"must be text, not {shown(value)}: {_BOOLEAN_TRAP}"
-    return f'must be text, not {shown(value)}: put it in quotes, such as "5"'
+    quoted = f': put it in quotes, "{value}"' if isinstance(value, int | float) else ""
+    return f"must be text, not {shown(value)}{quoted}"
 
 
 def _number(kind: str) -> Callable[[object, dict[str, Any]], str]:

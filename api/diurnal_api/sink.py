@@ -9,8 +9,8 @@ from diurnal_api.model import Model, Number, Rule, Shape, Text, Whole, exactly_o
 
 TOPIC = Shape(
     "projects/([a-z][a-z0-9.-]{0,60}[.][a-z]{2,20}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]/topics/[a-zA-Z][a-zA-Z0-9._~%+-]{2,254}",
-    "projects/PROJECT_ID/topics/TOPIC_ID with your project's id (6 to 30 of a-z, 0-9, -) and a topic id of 3 to "
-    "255 of letters, digits and -_.~+% that starts with a letter",
+    "a topic such as projects/acme-prod-7/topics/user-interactions: the id of your own project (6 to 30 of a-z, 0-9 "
+    "and -) in place of PROJECT_ID, then a topic id of 3 to 255 of letters, digits and -_.~+% that starts with a letter",
 )
 
 

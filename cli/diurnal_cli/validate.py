@@ -77,25 +77,29 @@ def load(path: str | Path, local: bool = False) -> TrafficSimulation:
 
     ``local`` also takes a path of this machine for population.countries.uri, which a cluster must not.
     """
-    value = load_value(path)
-    simulation, problems = check(value, local)
-    if simulation is None:
-        findings = tuple(Finding(problem.path, problem.message) for problem in problems)
-        raise InvalidInput(render_text([Report(str(path), problems=findings)]))
-    return simulation
+    report = _report(str(path), _only_document(path), 1, local)
+    if report.simulation is None:
+        raise InvalidInput(render_text([report]))
+    return report.simulation
 
 
 def load_value(path: str | Path) -> Any:
     """The plain data of the one TrafficSimulation of a file, not validated yet (so that --set can change it)."""
+    return _only_document(path).value
+
+
+def _only_document(path: str | Path) -> Document:
     try:
         documents = [document for document in read_documents(path) if _other_kind(document.value) is None]
     except FileProblem as problem:
-        report = Report(str(path), problems=(Finding("", problem.message, problem.line),))
-        raise InvalidInput(render_text([report])) from None
+        raise _invalid(path, problem.message, problem.line) from None
     if len(documents) != 1:
-        found = f"holds {len(documents)} objects of kind {KIND}: exactly one can be used here"
-        raise InvalidInput(render_text([Report(str(path), problems=(Finding("", found),))]))
-    return documents[0].value
+        raise _invalid(path, f"holds {len(documents)} objects of kind {KIND}: exactly one can be used here")
+    return documents[0]
+
+
+def _invalid(path: str | Path, message: str, line: int = 0) -> InvalidInput:
+    return InvalidInput(render_text([Report(str(path), problems=(Finding("", message, line),))]))
 
 
 def check(value: Any, local: bool = False) -> tuple[TrafficSimulation | None, tuple[Problem, ...]]:
@@ -117,12 +121,12 @@ def check(value: Any, local: bool = False) -> tuple[TrafficSimulation | None, tu
         return None, (Problem((), "is nested too deeply"),)
 
 
-def _report(file: str, document: Document, of: int) -> Report:
+def _report(file: str, document: Document, of: int, local: bool = False) -> Report:
     other = _other_kind(document.value)
     name = _name(document.value)
     if other is not None:
         return Report(file, document.number, of, name, skipped=f"{other} is not a {KIND}")
-    simulation, problems = check(document.value)
+    simulation, problems = check(document.value, local)
     findings = tuple(
         Finding(problem.path, problem.message, document.line_of(problem.location)) for problem in problems
     )

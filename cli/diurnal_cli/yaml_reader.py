@@ -191,6 +191,5 @@ def _numeric(text: str, line: int) -> Any:
         number = float(text)
         if not math.isfinite(number):
             raise YamlError(f"{text[:60]} is too large for a number", line)
-        # 1e6 users are a whole number of users; what has a point stays a float.
-        return int(number) if "." not in text and abs(number) < 2**53 and number.is_integer() else number
+        return number
     return text
