@@ -1,4 +1,4 @@
-"""What this project is measured against: a thinning loop as textbooks have it, done right, one event at a time.
+"""What this project is measured against: a thinning loop as textbooks have it, done right, event by event.
 
 An exponential gap at the highest rate, the weights of all countries at that moment, accept or reject,
 choose a country, choose a user; then a dict with the same eleven fields, `json.dumps` and

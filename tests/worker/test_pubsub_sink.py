@@ -6,15 +6,22 @@ plays the faults that neither the service nor the emulator produces on demand.
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from diurnal_worker.sinks import (
     NOTHING_YET,
     Batch,
@@ -101,8 +108,11 @@ def fake() -> Iterator[FakePublisher]:
 class serving:  # noqa: N801 (reads as a verb: with serving() as fake)
     """A fake publisher that listens on a loopback port for the length of a `with`."""
 
-    def __init__(self, address: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:0", secured_by: grpc.ServerCredentials | None = None
+    ) -> None:
         self.address = address
+        self.secured_by = secured_by
 
     def __enter__(self) -> FakePublisher:
         fake = FakePublisher()
@@ -112,7 +122,11 @@ class serving:  # noqa: N801 (reads as a verb: with serving() as fake)
         }
         service = grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", handlers)
         self.server = grpc.server(ThreadPoolExecutor(40), handlers=[service])
-        fake.address = f"127.0.0.1:{self.server.add_insecure_port(self.address)}"
+        if self.secured_by is None:
+            port = self.server.add_insecure_port(self.address)
+        else:
+            port = self.server.add_secure_port(self.address, self.secured_by)
+        fake.address = f"127.0.0.1:{port}"
         self.server.start()
         self.fake = fake
         return fake
@@ -445,6 +459,74 @@ def test_without_an_emulator_the_librarys_own_channel_and_credentials_are_used(
     assert made["host"] == "pubsub.googleapis.com:443"
     assert made["credentials"] is credentials
     assert {"grpc.keepalive_time_ms", "grpc.max_reconnect_backoff_ms"} <= dict(made["options"]).keys()
+
+
+def test_requests_go_over_tls_with_the_channels_own_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = self_signed("localhost")
+    with serving(secured_by=grpc.ssl_server_credentials([(key, certificate)])) as fake:
+        channel = grpc.secure_channel(
+            fake.address.replace("127.0.0.1", "localhost"),
+            grpc.composite_channel_credentials(
+                grpc.ssl_channel_credentials(certificate), grpc.access_token_call_credentials("the-token")
+            ),
+        )
+        sink = PubsubSink(TOPIC, connection=RawConnection(channel, TOPIC))
+        sink.send(batch(10, b"one"))
+        assert sink.drain(SOON)
+        sink.close()
+    assert fake.kept == [[b"one"]]
+    assert fake.metadata[0]["authorization"] == "Bearer the-token"
+
+
+def self_signed(name: str) -> tuple[bytes, bytes]:
+    """A private key and a certificate of its own for this host, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    return private, certificate.public_bytes(pem)
+
+
+def test_an_error_in_another_thread_is_raised_and_nothing_hangs(fake: FakePublisher) -> None:
+    sink = sink_for(fake, attempt_budget=iter([0.0]).__next__)
+    sink.send(batch(10, b"one"))
+    with pytest.raises(PermanentSinkError, match="StopIteration") as caught:
+        sink.drain(SOON)
+    assert caught.value.reason == "InternalDefect"
+    sink.close()
+
+
+def test_a_sink_made_in_a_spawned_process_publishes(
+    fake: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", fake.address)
+    child = multiprocessing.get_context("spawn").Process(target=send_one)
+    child.start()
+    child.join(SOON)
+    assert child.exitcode == 0
+    assert fake.kept == [[b"one"]]
+
+
+def send_one() -> None:
+    """What the spawned process runs."""
+    sink = PubsubSink(TOPIC)
+    sink.send(batch(10, b"one"))
+    sys.exit(0 if sink.drain(SOON) else 1)
+
+
+def test_importing_the_sink_does_not_import_grpc() -> None:
+    """Because what is imported before a fork may not be used after it."""
+    program = "import sys, diurnal_worker.sinks.pubsub; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:

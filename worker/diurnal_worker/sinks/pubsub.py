@@ -177,7 +177,14 @@ class PubsubSink:
             raise ValueError("the sink is closed")
 
     def _attempt(self, request: _Request) -> None:
-        """Starts an attempt, or waits for the lease's renewal; from any thread."""
+        """Starts an attempt, or waits for the lease's renewal; from any thread. No error may escape: in
+        another thread nobody would see it, and the request would be on its way for ever."""
+        try:
+            self._start(request)
+        except Exception as error:  # noqa: BLE001 (reported as what it is: a defect)
+            self._break(request, error)
+
+    def _start(self, request: _Request) -> None:
         seconds = min(ATTEMPT_SECONDS, self._attempt_budget())
         if seconds < SHORTEST_ATTEMPT:
             self._delayed.call(ASK_LEASE_AGAIN, lambda: self._attempt(request))
@@ -189,10 +196,19 @@ class PubsubSink:
             self.counters.attempted(request.messages, len(request.data))
             request.sent_at = time.monotonic()
             request.delivered_then = self._in_flight.delivered
+        self._publish(request, seconds)
+
+    def _publish(self, request: _Request, seconds: float) -> None:
         try:
             self._connection.publish(request.data, seconds, lambda failure: self._answered(request, failure))
         except ValueError as closed:  # what gRPC says of a closed channel
             self._answered(request, Failure("CANCELLED", str(closed)))
+
+    def _break(self, request: _Request, error: Exception) -> None:
+        with self._changed:
+            message = f"cannot publish to {self.topic}: a defect of this program, please report it: {error!r}"
+            self._failure = self._failure or ("InternalDefect", message)
+            self._forget(request)
 
     def _answered(self, request: _Request, failure: Failure | None) -> None:
         if failure is None:
