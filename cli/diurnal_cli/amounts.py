@@ -21,8 +21,8 @@ def significant(value: float) -> str:
         return "0"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    text = f"{value:.3g}"
-    return f"{value:.9f}".rstrip("0").rstrip(".") if "e" in text else text
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.12f}".rstrip("0").rstrip(".") or "0"
 
 
 def size(octets: int) -> str:

@@ -27,9 +27,9 @@ def render(record: RunRecord, made_at: str) -> str:
     """The page for `record`; `made_at` is printed as it is given."""
     drawn: dict[str, Figure] = {}
     sections = [
-        _fit_section(record),
         _rate_section(record, drawn),
         _day_section(record, drawn),
+        _fit_section(record),
         _mix_section(record, drawn),
         _countries_section(record, drawn),
         _next_section(record),
@@ -83,34 +83,6 @@ def _headline(record: RunRecord) -> list[tuple[str, str, str]]:
         ("Simulated", amounts.duration(simulated), speed),
         ("Real time", amounts.duration(wall), ""),
     ]
-
-
-def _fit_section(record: RunRecord) -> str:
-    fit = fit_counts(record.expected, record.drawn)
-    return page.section(
-        "Does the draw fit?",
-        page.paragraph(verdict(fit), "verdict"),
-        page.paragraph(_fit_numbers(fit), "muted") if fit else "",
-        page.paragraph(
-            "The test compares the events of every country and hour with the number that the stated rates "
-            f"expect. Cells that expect fewer than {LEAST_EXPECTED:.0f} events are added together, smallest "
-            f"first, until each sum expects at least {LEAST_EXPECTED:.0f}; the draw has no say in that. "
-            "The expectations are not fitted to the draw, so every cell counts as one degree of freedom.",
-            "muted",
-        ),
-    )
-
-
-def _fit_numbers(fit: Fit) -> str:
-    pooled = f"; {amounts.count(fit.pooled)} small cells are in the pools" if fit.pooled else ""
-    return (
-        f"Chi-square {fit.statistic:,.1f} on {amounts.count(fit.degrees_of_freedom)} degrees of freedom, "
-        f"p = {_p_value(fit.p_value)}{pooled}."
-    )
-
-
-def _p_value(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}" if value > 0 else "0"
 
 
 def _rate_section(record: RunRecord, drawn: dict[str, Figure]) -> str:
@@ -221,6 +193,34 @@ def _day_table(days: Days) -> str:
 def _clock(hour: float) -> str:
     minutes = round(60 * float(hour)) % 1440
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _fit_section(record: RunRecord) -> str:
+    fit = fit_counts(record.expected, record.drawn)
+    return page.section(
+        "Does the draw fit?",
+        page.paragraph(verdict(fit), "verdict"),
+        page.paragraph(_fit_numbers(fit), "muted") if fit else "",
+        page.paragraph(
+            "The test compares the events of every country and hour with the number that the stated rates "
+            f"expect. Cells that expect fewer than {LEAST_EXPECTED:.0f} events are added together, smallest "
+            f"first, until each sum expects at least {LEAST_EXPECTED:.0f}; the draw has no say in that. "
+            "The expectations are not fitted to the draw, so every cell counts as one degree of freedom.",
+            "muted",
+        ),
+    )
+
+
+def _fit_numbers(fit: Fit) -> str:
+    pooled = f"; {amounts.count(fit.pooled)} small cells are in the pools" if fit.pooled else ""
+    return (
+        f"Chi-square {fit.statistic:,.1f} on {amounts.count(fit.degrees_of_freedom)} degrees of freedom, "
+        f"p = {_p_value(fit.p_value)}{pooled}."
+    )
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}" if value > 0 else "0"
 
 
 def _mix_section(record: RunRecord, drawn: dict[str, Figure]) -> str:

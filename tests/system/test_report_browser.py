@@ -1,8 +1,8 @@
 """The report in a real browser: it draws without a network, in light and dark, on a desk and on a phone.
 
 Chromium is driven over its own pipe (https://chromedevtools.github.io/devtools-protocol/), which needs no
-driver, no port and no waiting: each answer comes when the page has it. Without Chromium the tests are skipped, unless
-DIURNAL_REQUIRE_BROWSER=1 makes that a failure.
+driver, no port and no waiting: each answer comes when the page has it. Without Chromium the tests are
+skipped, unless DIURNAL_REQUIRE_BROWSER=1 makes that a failure.
 """
 
 import base64
@@ -108,11 +108,13 @@ class Browser:
         self.resize(width)
         self.prefer(scheme)
         self.call("Page.navigate", url=file.as_uri())
-        self.evaluate(
-            "new Promise((done) => { const look = () =>"
-            f" location.href === {json.dumps(file.as_uri())} && document.documentElement?.dataset.figures"
-            " ? done() : setTimeout(look, 20); look(); })"
-        )
+        there = f"location.href === {json.dumps(file.as_uri())}"
+        self.wait_for(f"{there} && document.documentElement?.dataset.figures")
+
+    def wait_for(self, condition: str) -> None:
+        """Come back when a JavaScript condition holds; the test's timeout is the limit."""
+        look = f"const look = () => {condition} ? done() : setTimeout(look, 20);"
+        self.evaluate(f"new Promise((done) => {{ {look} look(); }})")
 
     def resize(self, width: int) -> None:
         """Give the window another width in CSS pixels; a narrow one is a phone's."""
@@ -168,7 +170,9 @@ def high_pipe() -> tuple[int, int]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One Chromium for all tests of this file."""
-    program = next(filter(None, map(shutil.which, ("/usr/bin/chromium", "chromium", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("/usr/bin/chromium", "chromium", "chromium-browser"))), None
+    )
     if program is None:
         missing = "no Chromium: the report is not tried in a browser (apt-get install chromium)"
         if os.environ.get("DIURNAL_REQUIRE_BROWSER") == "1":
@@ -302,7 +306,7 @@ def test_figures_follow_the_readers_preference(browser: Browser, day: Path) -> N
     assert ink_and_paper(browser) == ("rgb(236, 234, 228)", "rgb(17, 20, 24)")
     browser.prefer("light")
     light = "'rgb(22, 24, 29)'"
-    wait_for(browser, f"getComputedStyle(document.querySelectorAll('#rate .js-line')[2]).stroke === {light}")
+    browser.wait_for(f"getComputedStyle(document.querySelectorAll('#rate .js-line')[2]).stroke === {light}")
     assert ink_and_paper(browser) == ("rgb(22, 24, 29)", "rgb(255, 255, 255)")
 
 
@@ -310,13 +314,6 @@ def ink_and_paper(browser: Browser) -> tuple[str, str]:
     """The colour of the expected line, and of the page behind it."""
     ink = browser.evaluate("getComputedStyle(document.querySelectorAll('#rate .js-line')[2]).stroke")
     return ink, browser.evaluate("getComputedStyle(document.body).backgroundColor")
-
-
-def wait_for(browser: Browser, condition: str) -> None:
-    """Come back when a JavaScript condition holds; the test's timeout is the limit."""
-    browser.evaluate(
-        f"new Promise((done) => {{ const look = () => {condition} ? done() : setTimeout(look, 20); look(); }})"
-    )
 
 
 def test_the_keyboard_opens_the_tables(browser: Browser, day: Path) -> None:
