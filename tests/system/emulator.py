@@ -160,8 +160,9 @@ class Broker:
             reply = self._subscriber.pull(request, timeout=0.5 if at_once else 5, retry=None)
         except DeadlineExceeded:
             return []
-        if not reply.received_messages:
-            return []
-        ids = [received.ack_id for received in reply.received_messages]
-        self._subscriber.acknowledge(subscription=subscription, ack_ids=ids)
-        return [received.message.data for received in reply.received_messages]
+        received = types.PullResponse.pb(reply).received_messages  # ten times faster than the wrappers
+        if received:
+            self._subscriber.acknowledge(
+                subscription=subscription, ack_ids=[message.ack_id for message in received]
+            )
+        return [message.message.data for message in received]

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Literal
 
+import numpy as np
 import pytest
+from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
+from diurnal_worker.activity import Cosine
+from diurnal_worker.arrivals import arrivals
+from diurnal_worker.encoding import Encoder
+from diurnal_worker.events import EventMaker
+from diurnal_worker.intensity import Intensity
+from diurnal_worker.rows import Rows
 from diurnal_worker.schema import AVRO_TEXT
 from diurnal_worker.sinks import Batch, PermanentSinkError
 from diurnal_worker.sinks.pubsub import PubsubSink
 from diurnal_worker.sinks.wire import message_field
+from diurnal_worker.sources import load
+from diurnal_worker.strata import World
 from emulator import Broker
+from google.pubsub_v1.types import PublishRequest
+from numpy.typing import NDArray
 
 SOON = 60.0
 
@@ -61,6 +74,38 @@ def test_a_subscriber_receives_exactly_what_was_sent(broker: Broker, topic: str,
     assert sink.acknowledged() == 5000
     received = broker.pull(subscription, 5000)
     assert sorted(received) == sorted(event(number) for number in range(5000))
+
+
+@pytest.mark.parametrize(("encoding", "schema_encoding"), [("JSON", "JSON"), ("Avro", "BINARY")])
+def test_encoded_events_of_the_world_pass_the_schema_and_arrive_byte_for_byte(
+    broker: Broker, encoding: Literal["JSON", "Avro"], schema_encoding: str
+) -> None:
+    topic = broker.create_topic(AVRO_TEXT, schema_encoding)
+    subscription = broker.subscribe(topic)
+    rows, times = events_of_a_tick(encoding)
+    sink = PubsubSink(topic)
+    for first in range(0, len(times), 1000):
+        last = min(first + 1000, len(times))
+        sink.send(Batch(rows.slice(first, last), last - first, int(times[last - 1])))
+    assert sink.drain(SOON)
+    sink.close()
+    expected = PublishRequest.deserialize(bytes(rows.slice(0, len(times)))).messages
+    received = broker.pull(subscription, len(times))
+    assert len(times) > 1000
+    assert sorted(received) == sorted(message.data for message in expected)
+
+
+def events_of_a_tick(encoding: Literal["JSON", "Avro"]) -> tuple[Rows, NDArray[np.int64]]:
+    """A quarter hour of 10,000 users of the whole world, all event types among them, framed for Pub/Sub."""
+    world = World.build(load("world-2025"), 10_000, 42)
+    intensity = Intensity(world, Cosine(16, 0.03), 57)
+    tick = 1_767_225_600_000_000 // intensity.tick
+    drawn = arrivals(world, intensity, tick, range(1024))
+    maker = EventMaker(world, EVENT_TYPE_WEIGHTS, DEVICE_TYPE_WEIGHTS)
+    events = maker.make(drawn)
+    assert len(set(events.types.tolist())) == len(EVENT_TYPE_WEIGHTS)
+    rows = Encoder(maker, encoding, "pubsub").encode(events, 1_790_000_000_000_000)
+    return rows, drawn.times
 
 
 @pytest.mark.parametrize(
