@@ -1,5 +1,6 @@
 """``diurnal validate``: every rule that one object can break, each with field, fault and remedy."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diurnal_api.model import Model
 from diurnal_cli.files import parse_documents
 from diurnal_cli.validate import (
     InvalidInput,
@@ -229,6 +231,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     (countries(uri="gs://bucket/"), "spec.population.countries.uri", "gs://BUCKET/OBJECT"),
     (countries(uri="gs://bucket"), "spec.population.countries.uri", "gs://BUCKET/OBJECT"),
     (countries(uri="gs://Bucket/o"), "spec.population.countries.uri", "gs://BUCKET/OBJECT"),
+    (countries(uri=5), "spec.population.countries.uri", "5 is not an object of Cloud Storage"),
     (countries(uri="/etc/passwd"), "spec.population.countries.uri", "gs://BUCKET/OBJECT"),
     (
         countries(uri="gs://bucket/" + "x" * 2000),
@@ -468,6 +471,12 @@ def test_the_examples_are_valid_and_publish_nothing_by_mistake(path: Path) -> No
     assert report.simulation.spec.sink.pubsub is None
 
 
+def test_the_first_example_is_the_app_store_of_the_original() -> None:
+    spec = load(next(path for path in EXAMPLES if path.stem == "app-store")).spec
+    assert (spec.shards, spec.population.users, spec.budget.max_messages_per_second) == (4, 10_000, 1000)
+    assert spec.traffic.rate.events_per_user_per_day == 57
+
+
 def test_there_is_an_example_of_everything() -> None:
     names = {path.stem for path in EXAMPLES}
     assert {"app-store", "smallest", "constant-total", "hourly-curve", "live", "avro"} <= names
@@ -654,3 +663,21 @@ def _validate_bytes(data: bytes, file: Path) -> list[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validate, "read_documents", read)
         return validate_file(file)
+
+
+def _models(kind: type[Model]) -> set[type[Model]]:
+    return {kind}.union(*map(_models, kind.__subclasses__()))
+
+
+def test_every_rule_that_one_object_can_break_is_broken_by_a_case_above() -> None:
+    told = {message for spec, _, _ in CASES for message in problems(simulation(**spec)).values()}
+    rules = {rule for model in _models(Model) for rule in model.rules}
+    assert len(rules) > 20
+    for rule in rules:
+        assert (rule.holds is None) == ("oldSelf" in rule.cel), rule
+        assert rule.holds is None or rule.message in told, rule.message
+
+
+def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
+    assert "spec.shards: must be at least 0" in render_text(validate_file("-"))
