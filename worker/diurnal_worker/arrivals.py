@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diurnal_api.layout import SLOTS
-from diurnal_worker.keyed import U64, Purpose, Streams, fractions, key, mixed, scaled, streams
+from diurnal_worker.keyed import U64, Purpose, Streams, key, mixed, mixed_in_place, scaled, streams
 from diurnal_worker.poisson import poisson
 
 if TYPE_CHECKING:
@@ -116,15 +116,13 @@ class _Tick:
         chance = self._chance_of_acceptance()
         while rows.size:
             numbers = _expected_candidates(missing, chance[rows])
-            if int((begun[rows] + numbers).max()) >= _NUMBERS:
-                raise OverflowError("a slot has more candidates in a tick than a sort key has numbers for")
+            by_number = np.argsort(numbers, kind="stable")
+            rows, missing, numbers = rows[by_number], missing[by_number], numbers[by_number]
             taken = np.zeros(rows.shape, np.int64)
-            for block in _blocks(numbers):
-                keys, taken[block] = self._judged(
-                    rows[block], begun[rows[block]], numbers[block], missing[block]
-                )
+            for block, tried in _blocks(numbers):
+                keys, taken[block] = self._try(rows[block], begun[rows[block]], tried, missing[block])
                 found.append(keys)
-            begun[rows] += numbers
+                begun[rows[block]] += tried
             short = taken < missing
             rows, missing = rows[short], (missing - taken)[short]
         return np.concatenate(found) if found else np.zeros(0, np.uint64)
@@ -138,43 +136,44 @@ class _Tick:
         ceiling = np.maximum(people * self.envelope, np.finfo(float).tiny)
         return np.clip((middle[:, None] * users).sum(axis=0) / ceiling, 1e-3, 1.0)
 
-    def _judged(self, rows: I64, begin: I64, numbers: I64, missing: I64) -> tuple[U64, I64]:
-        """Tries candidates begin .. begin + numbers of each slot; returns their keys and how many were taken."""
-        total = int(numbers.sum())
-        ends = np.cumsum(numbers)
-        row = np.repeat(np.arange(rows.size), numbers)
-        number = np.arange(total) - np.repeat(ends - numbers - begin, numbers)
-        slot_row = rows[row]
-        bits, judge = self._draws(slot_row, number.astype(np.uint64))
-        users = self.slot_users[slot_row]
-        inside = scaled(bits, users)
-        offset = scaled(bits * users, np.uint64(self.intensity.tick))
-        accepted = self._accepted(slot_row, inside, offset, judge)
+    def _try(self, rows: I64, begun: I64, tried: int, missing: I64) -> tuple[U64, I64]:
+        """Judges candidates begun .. begun + tried - 1 of each slot; returns keys and how many were taken."""
+        if int(begun.max()) + tried > _NUMBERS:
+            raise OverflowError("a slot has more candidates in a tick than a sort key has numbers for")
+        gamma = self.stream.gamma[rows, None]
+        users = self.slot_users[rows, None]
+        state = gamma * (np.arange(tried, dtype=np.uint64) * np.uint64(2) + np.uint64(1))
+        state += self.stream.base[rows, None] + gamma * (begun[:, None].astype(np.uint64) * np.uint64(2))
+        judge = state + gamma
+        scratch = np.empty_like(state)
+        bits, judge = mixed_in_place(state, scratch), mixed_in_place(judge, scratch)
+        judge >>= np.uint64(11)
+        level = judge.astype(np.float64)
+        level *= self.envelope[rows, None] * 2.0**-53
+        accepted = self._accepted(rows, level, scaled(bits, users), bits * users)
+        rank = np.cumsum(accepted, axis=1, dtype=np.int32)
+        accepted &= rank <= missing[:, None]
+        taken = np.minimum(rank[:, -1], missing)
         hits = np.flatnonzero(accepted)
-        per_row = np.bincount(row[hits], minlength=rows.size)
-        rank = np.arange(hits.size) - np.repeat(np.cumsum(per_row) - per_row, per_row)
-        hits = hits[rank < np.repeat(missing, per_row)]
-        slot = (slot_row[hits] + self.slots.start).astype(np.uint64)
-        keys = (offset[hits] << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number[hits].astype(np.uint64)
-        return keys, np.minimum(per_row, missing)
+        row = np.repeat(np.arange(rows.size), taken)
+        number = (hits - row * tried + begun[row]).astype(np.uint64)
+        offset = scaled(bits.reshape(-1)[hits] * users[row, 0], np.uint64(self.intensity.tick))
+        slot = (rows[row] + self.slots.start).astype(np.uint64)
+        return (offset << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number, taken
 
-    def _draws(self, slot_row: I64, number: U64) -> tuple[U64, U64]:
-        """Two draws a candidate: where it is, and whether it is accepted."""
-        gamma = self.stream.gamma[slot_row]
-        state = self.stream.base[slot_row] + gamma * (number * np.uint64(2) + np.uint64(1))
-        return mixed(state), mixed(state + gamma)
-
-    def _accepted(self, slot_row: I64, inside: U64, offset: U64, judge: U64) -> NDArray[np.bool_]:
-        level = fractions(judge) * self.envelope[slot_row]
-        bucket = (inside >> self.index.shift).astype(np.int64)
+    def _accepted(self, rows: I64, level: F64, inside: U64, rest: U64) -> NDArray[np.bool_]:
+        """Which candidates pass: below the low bound all do, above the high one none, else the curve decides."""
+        bucket = (inside >> self.index.shift).view(np.int64)
         accepted: NDArray[np.bool_] = level < self.low_of_bucket[bucket]
         unsure = np.flatnonzero(~accepted & (level < self.high_of_bucket[bucket]))
         if unsure.size:
-            users = (inside[unsure].astype(np.int64) << _SLOT_BITS) + slot_row[unsure] + self.slots.start
+            slots = rows[unsure // level.shape[1]] + self.slots.start
+            users = (inside.reshape(-1)[unsure].astype(np.int64) << _SLOT_BITS) + slots
             offsets = self.bounds.daylight.offset_of_stratum[self.index.stratum(users)]
-            instants = self.tick * self.intensity.tick + offset[unsure].astype(np.int64)
+            offset = scaled(rest.reshape(-1)[unsure], np.uint64(self.intensity.tick))
+            instants = self.tick * self.intensity.tick + offset.astype(np.int64)
             rates = self.intensity.relative_rates(instants, offsets, self.bounds.daylight)
-            accepted[unsure] = level[unsure] < rates
+            accepted.reshape(-1)[unsure] = level.reshape(-1)[unsure] < rates
         return accepted
 
     def decoded(self, order: U64) -> Arrivals:
@@ -194,11 +193,15 @@ def _expected_candidates(wanted: I64, chance: F64) -> I64:
     return (mean + 2.0 * np.sqrt(mean * (1.0 - chance) / chance) + 2.0).astype(np.int64)
 
 
-def _blocks(numbers: I64) -> list[slice]:
-    """Cuts rows so that each block has some 2^15 candidates."""
-    block_of = np.cumsum(numbers) // _BLOCK
-    cuts = np.flatnonzero(np.diff(block_of)) + 1
-    return [slice(int(a), int(b)) for a, b in zip([0, *cuts], [*cuts, numbers.size], strict=True) if a < b]
+def _blocks(numbers: I64) -> list[tuple[slice, int]]:
+    """Cuts ascending rows into (rows, candidates a row), a block within what a core's cache holds."""
+    blocks, end = [], numbers.size
+    while end > 0:
+        tried = int(numbers[end - 1])
+        first = max(end - max(_BLOCK // tried, 1), 0)
+        blocks.append((slice(first, end), tried))
+        end = first
+    return blocks
 
 
 def _ordinals(times: I64, users: I64) -> I64:
