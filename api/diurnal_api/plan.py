@@ -4,9 +4,9 @@ Unlike the spec it holds nothing to be resolved: defaults are filled in, Now is 
 a second. It is read by workers of another version during an upgrade, hence unknown fields are ignored.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict
+from pydantic import ConfigDict, Field, Strict, PlainValidator
 
 from diurnal_api.events import Events
 from diurnal_api.instants import Instant
@@ -47,12 +47,21 @@ class DatasetRef(Recorded):
     )
 
 
+def _with_local_paths(value: Any) -> Countries:
+    """A plan is not a user's word: where a local run put a path of its machine, its workers may read it."""
+    if isinstance(value, Countries):
+        return value
+    return Countries.model_validate(value, context={"local": True})
+
+
 class PlannedPopulation(Recorded):
     """The population of the run."""
 
     users: Whole = Field(ge=1, le=MAX_USERS, description="Simulated users in the whole world.")
     seed: Whole = Field(ge=0, le=SAFE_INTEGER, description="Seed of everything that is drawn.")
-    countries: Countries = Field(description="Where the table of countries comes from.")
+    countries: Annotated[Countries, PlainValidator(_with_local_paths, json_schema_input_type=Countries)] = (
+        Field(description="Where the table of countries comes from.")
+    )
 
 
 class Regime(Recorded):

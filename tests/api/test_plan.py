@@ -41,6 +41,12 @@ def test_a_plan_survives_json_with_times_as_text() -> None:
     assert Plan.model_validate(json.loads(text)) == plan()
 
 
+def test_the_plan_of_a_local_run_may_name_a_path_of_its_machine() -> None:
+    countries = Countries.model_validate({"uri": "data/countries.csv"}, context={"local": True})
+    local = plan(population=PlannedPopulation(users=1, seed=1, countries=countries))
+    assert Plan.model_validate_json(json.dumps(local.as_json())) == local
+
+
 def test_a_status_survives_json() -> None:
     status = Status(
         observed_generation=3,
