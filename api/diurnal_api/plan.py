@@ -6,7 +6,7 @@ a second. It is read by workers of another version during an upgrade, hence unkn
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict, PlainValidator
+from pydantic import ConfigDict, Field, Strict, ValidatorFunctionWrapHandler, WrapValidator
 
 from diurnal_api.events import Events
 from diurnal_api.instants import Instant
@@ -47,11 +47,11 @@ class DatasetRef(Recorded):
     )
 
 
-def _with_local_paths(value: Any) -> Countries:
+def _with_local_paths(value: Any, handler: ValidatorFunctionWrapHandler) -> Countries:
     """A plan is not a user's word: where a local run put a path of its machine, its workers may read it."""
-    if isinstance(value, Countries):
-        return value
-    return Countries.model_validate(value, context={"local": True})
+    recorded = Countries.model_validate(value, context={"local": True}) if isinstance(value, dict) else value
+    checked: Countries = handler(recorded)
+    return checked
 
 
 class PlannedPopulation(Recorded):
@@ -59,7 +59,7 @@ class PlannedPopulation(Recorded):
 
     users: Whole = Field(ge=1, le=MAX_USERS, description="Simulated users in the whole world.")
     seed: Whole = Field(ge=0, le=SAFE_INTEGER, description="Seed of everything that is drawn.")
-    countries: Annotated[Countries, PlainValidator(_with_local_paths, json_schema_input_type=Countries)] = (
+    countries: Annotated[Countries, WrapValidator(_with_local_paths)] = (
         Field(description="Where the table of countries comes from.")
     )
 

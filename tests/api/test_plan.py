@@ -91,4 +91,4 @@ def test_a_plan_that_cannot_be_obeyed_is_refused(change: dict[str, Any], message
 
 def test_a_plan_does_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        plan().epoch = 1
+        plan().epoch = 1  # type: ignore[misc]

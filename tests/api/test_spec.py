@@ -73,4 +73,4 @@ def test_a_clock_that_starts_now_may_end_at_any_time_that_can_still_come() -> No
 def test_nothing_can_be_changed_in_place() -> None:
     simulation = TrafficSimulation.model_validate(SMALLEST)
     with pytest.raises(ValidationError, match="frozen"):
-        simulation.spec.shards = 2
+        simulation.spec.shards = 2  # type: ignore[misc]
