@@ -115,6 +115,7 @@ def sink_with_ready_batches() -> Figures:
 def grpc_ceiling() -> Figures:
     """Ready requests of the same bytes through a raw stub, eight in flight: what gRPC itself can do."""
     import grpc
+
     from diurnal_worker.sinks.connection import PUBLISH
     from diurnal_worker.sinks.wire import topic_field
     from stream import TOPIC
@@ -185,6 +186,7 @@ def _sink() -> Iterator[PubsubSink]:
 def _published(messages: Iterator[bytes]) -> Figures:
     """Publishes by the library's batching client, and waits for every answer."""
     from google.cloud import pubsub_v1
+
     from stream import TOPIC
 
     settings = pubsub_v1.types.BatchSettings(max_messages=500, max_latency=1, max_bytes=9_000_000)

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import parts
 from rich.console import Console
 from rich.table import Table
+
+import parts
 
 HERE = Path(__file__).parent
 ROWS = {

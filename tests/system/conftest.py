@@ -6,16 +6,11 @@ With DIURNAL_REQUIRE_EMULATOR=1 a missing emulator is a failure, as in CI.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-# Test folders are no packages and pytest imports by file, so a helper beside this file is found by path.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from emulator import Broker, NoEmulatorError, running  # noqa: E402
+from emulator import Broker, NoEmulatorError, running
 
 WITHOUT = "no Pub/Sub emulator"
 

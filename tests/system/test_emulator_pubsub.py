@@ -8,6 +8,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from google.pubsub_v1.types import PublishRequest
+from numpy.typing import NDArray
+
 from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
 from diurnal_worker.activity import Cosine
 from diurnal_worker.arrivals import arrivals
@@ -22,8 +25,6 @@ from diurnal_worker.sinks.wire import message_field
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 from emulator import Broker
-from google.pubsub_v1.types import PublishRequest
-from numpy.typing import NDArray
 
 SOON = 60.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 
 import pytest
+
 from diurnal_worker.sinks.inflight import FLOOR, InFlight
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from diurnal_worker.sinks.retries import LONGEST_WAIT, Failure, backoff, classify, explain
 from hypothesis import given
 from hypothesis import strategies as st
+
+from diurnal_worker.sinks.retries import LONGEST_WAIT, Failure, backoff, classify, explain
 
 TOPIC = "projects/shop/topics/user-interactions"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastavro
 import pytest
+
 from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
 from diurnal_worker.schema import AVRO, AVRO_TEXT, FIELDS, NAME, symbols
 

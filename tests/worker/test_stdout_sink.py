@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from diurnal_worker.sinks import NOTHING_YET, Batch, PermanentSinkError, Sink
 from diurnal_worker.sinks.discard import DiscardSink
 from diurnal_worker.sinks.stdout import StdoutSink

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from diurnal_worker.sinks import NOTHING_YET
-from diurnal_worker.sinks.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
+
+from diurnal_worker.sinks import NOTHING_YET
+from diurnal_worker.sinks.window import Window
 
 
 def filled(clocks: list[int]) -> Window:

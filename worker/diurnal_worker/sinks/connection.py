@@ -43,7 +43,8 @@ class Connection(Protocol):
 
     def publish(self, request: bytes, timeout: float, answer: Answer) -> None:
         """Starts one attempt, of at most `timeout` seconds, and returns; `answer` is called from
-        another thread, exactly once, with None when the request was acknowledged."""
+        another thread, exactly once, with None when the request was acknowledged.
+        """
         ...
 
     def get_topic(self, timeout: float) -> Failure | None:
@@ -71,8 +72,8 @@ def connect(topic: str) -> Connection:
 
 def _client() -> Any:
     """The library's client, on a channel that looks for a lost service again within seconds."""
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415 (see the module's docstring)
-    from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud.pubsub_v1 import PublisherClient
 
     transport = PublisherClient.get_transport_class("grpc")
     try:
@@ -88,7 +89,7 @@ def _client() -> Any:
 
 
 def _emulator_channel(address: str) -> grpc.Channel:
-    import grpc  # noqa: PLC0415
+    import grpc
 
     return grpc.insecure_channel(address, options=RECONNECT)
 
@@ -130,8 +131,8 @@ class PublicConnection:
     """The library's public methods, in a few threads, because they block."""
 
     def __init__(self, client: Any, topic: str) -> None:
-        from google.pubsub_v1 import PublisherClient  # noqa: PLC0415
-        from google.pubsub_v1.types import PublishRequest  # noqa: PLC0415
+        from google.pubsub_v1 import PublisherClient
+        from google.pubsub_v1.types import PublishRequest
 
         self._client = client
         self._methods = PublisherClient

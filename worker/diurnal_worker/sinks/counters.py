@@ -20,7 +20,8 @@ LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 class Counters:
     """messages, bytes: acknowledged. attempts, attempted_messages, billed_bytes: every request that was
     sent, repeated ones too, as the service bills them. errors: failed attempts by reason. latencies:
-    acknowledged requests by bucket of LATENCY_BOUNDS, and the sum of their seconds."""
+    acknowledged requests by bucket of LATENCY_BOUNDS, and the sum of their seconds.
+    """
 
     messages: int = 0
     bytes: int = 0

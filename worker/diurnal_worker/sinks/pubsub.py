@@ -83,7 +83,8 @@ class PubsubSink:
 
     def check_topic(self, timeout: float = 10.0) -> bool:
         """Whether the topic is known to exist; False when that may not be asked, as a publisher often
-        may not. Raises PermanentSinkError, or TransientSinkError when nothing answers."""
+        may not. Raises PermanentSinkError, or TransientSinkError when nothing answers.
+        """
         failure = self._connection.get_topic(timeout)
         if failure is None:
             return True
@@ -112,7 +113,8 @@ class PubsubSink:
 
     def room(self, size: int, timeout: float) -> bool:
         """Waits at most `timeout` seconds until a batch of `size` bytes can be sent without waiting;
-        whether it can. For a caller that has a lease to renew or a signal to obey meanwhile."""
+        whether it can. For a caller that has a lease to renew or a signal to obey meanwhile.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: self._has_room(size), timeout)
 
@@ -178,7 +180,8 @@ class PubsubSink:
 
     def _attempt(self, request: _Request) -> None:
         """Starts an attempt, or waits for the lease's renewal; from any thread. No error may escape: in
-        another thread nobody would see it, and the request would be on its way for ever."""
+        another thread nobody would see it, and the request would be on its way for ever.
+        """
         try:
             self._start(request)
         except Exception as error:  # noqa: BLE001 (reported as what it is: a defect)

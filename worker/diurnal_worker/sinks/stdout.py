@@ -13,14 +13,15 @@ from diurnal_worker.sinks.counters import Counters
 class Output(Protocol):
     """A binary stream that takes everything it is given."""
 
-    def write(self, payload: memoryview, /) -> int: ...  # noqa: D102
+    def write(self, payload: memoryview, /) -> int: ...
 
-    def flush(self) -> None: ...  # noqa: D102
+    def flush(self) -> None: ...
 
 
 class StdoutSink:
     """Writes and flushes each batch; what the pipe has taken counts as durable, for there is no more to
-    know. See `diurnal_worker.sinks.Sink`."""
+    know. See `diurnal_worker.sinks.Sink`.
+    """
 
     framing: Literal["lines"] = "lines"
 
@@ -59,6 +60,7 @@ class StdoutSink:
 
     def _silence(self) -> None:
         """Lets the interpreter flush its buffer into nothing at exit, in place of a traceback
-        (https://docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+        (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+        """
         if self._standard:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
