@@ -1,0 +1,66 @@
+# Every command sets up what it needs by itself (tools/setup.sh). `make` alone lists them.
+BIN := .venv/bin
+EXAMPLE := manifests/examples/app-store.yaml
+CRD := crds/trafficsimulations.diurnal.dev.yaml
+CODE := api operator worker cli benchmarks tests
+# Two processes; a file's tests stay in one, and so do all that share the Pub/Sub emulator.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Make .venv with all that is needed; the other commands do it by themselves
+	@tools/setup.sh
+
+.PHONY: demo
+demo: setup ## One simulated day of the whole world into out/, in under two minutes
+	@echo "This runs on this machine and writes files: it costs nothing."
+	@$(BIN)/diurnal run $(EXAMPLE) --for 1d --set budget.maxMessagesPerSecond=Unlimited
+
+.PHONY: test
+test: setup ## All tests that need no cluster and no compiling, within five minutes
+	$(PYTEST)
+
+.PHONY: check
+check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, generated files, tests with coverage
+
+.PHONY: lint
+lint: setup ## Style: ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: setup ## Types: mypy, strictly
+	$(BIN)/mypy $(CODE)
+
+.PHONY: arrows
+arrows: setup ## Which package may import which: import-linter
+	$(BIN)/lint-imports
+
+.PHONY: fresh
+fresh: setup ## Are the generated files those that the models generate?
+	@$(BIN)/python -m diurnal_cli.crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make generate"; exit 1; }
+
+.PHONY: coverage
+coverage: setup ## The tests, with branch coverage of the pure modules
+	$(PYTEST) --cov --cov-report=term
+
+.PHONY: format
+format: setup ## Format the code and repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: generate
+generate: setup ## Write the generated files anew
+	$(BIN)/python -m diurnal_cli.crd > $(CRD)
+
+.PHONY: bench-quick
+bench-quick: setup ## This worker beside a textbook loop, in under a minute
+	$(BIN)/python benchmarks/quick.py
+
+.PHONY: clean
+clean: ## Remove what the commands have made: .venv, out, caches
+	rm -rf .venv out dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

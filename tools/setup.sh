@@ -1,0 +1,59 @@
+#!/bin/sh
+# Makes .venv with everything that the Makefile's commands need. `make` calls it before each of them;
+# it does its work once, and again whenever pyproject.toml or this file has changed.
+#
+# With uv (https://docs.astral.sh/uv) if it is there, else with python3 -m venv and pip.
+set -eu
+cd "$(dirname "$0")/.."
+
+stamp=.venv/.diurnal-setup
+state=$(cat pyproject.toml tools/setup.sh | cksum)
+if [ "$(cat "$stamp" 2>/dev/null || true)" = "$state" ]; then
+    exit 0
+fi
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+    say "setup: $1"
+    shift
+    for line in "$@"; do say "  $line"; done
+    exit 1
+}
+
+# The first Python that is new enough, and whose `venv` works.
+find_python() {
+    for name in python3.13 python3.12 python3.11 python3; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    fail "no Python 3.11 or later on the PATH. One of these brings it:" \
+        "sudo apt-get install python3 python3-venv     (Debian 12, Ubuntu 24.04 and later)" \
+        "brew install python@3.13                      (macOS)" \
+        "curl -LsSf https://astral.sh/uv/install.sh | sh     (uv, which brings its own Python)"
+}
+
+with_uv() {
+    say "setup: .venv with $(uv --version)"
+    { [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv; } &&
+        uv pip install --quiet --python .venv/bin/python --editable '.[cli,operator]' --group dev
+}
+
+with_pip() {
+    python=$(find_python) || exit 1
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail \
+        "$python cannot make virtual environments. This brings what is missing:" \
+        "sudo apt-get install python3-venv"
+    say "setup: .venv with $("$python" --version) and pip"
+    # --group is new in pip 25.1, later than the pip that Python 3.11 brings.
+    { [ -x .venv/bin/python ] || "$python" -m venv .venv; } &&
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' &&
+        .venv/bin/python -m pip install --quiet --editable '.[cli,operator]' --group dev
+}
+
+say "setup: installing into .venv, a minute or two the first time"
+if command -v uv >/dev/null 2>&1; then with_uv; else with_pip; fi || fail \
+    "the installation failed, see above. If the package index was not reached, this shows which one is asked:" \
+    "python3 -m pip config list"
+printf '%s' "$state" >"$stamp"
