@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+
 from checks import Floats, Ints
 from reference import MINUTE, Activity, Reference, Stratum
 from samples import Sample

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+
 from diurnal_worker import activity as curves
 from diurnal_worker.arrivals import arrivals
 from diurnal_worker.dataset import Country, Dataset

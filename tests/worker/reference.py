@@ -79,7 +79,7 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Activity:
-    """A curve over local time: `value(hours since local Monday 00:00)`, its mean and a bound that it keeps."""
+    """A curve over local time: `value(hours since local Monday 00:00)`, its mean and its bound."""
 
     value: Callable[[float], float]
     mean: float

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import checks
 import numpy as np
+
+import checks
 from checks import Floats, Ints
 from reference import HOUR, MINUTE, SLOTS, Reference, Stratum
 

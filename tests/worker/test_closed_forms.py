@@ -4,12 +4,15 @@ The reference's quadrature is exact for lines and within 1e-12 of the cosine at 
 of curves (`total: Constant`) are within 1e-7.
 """
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
+
 from diurnal_worker.measured import measured_week
 from diurnal_worker.sources import load
 from engine import DAY_AND_NIGHT, Case, case, dataset, hours
-from reference import DAY, HOUR, MEASURED_WEEK, MINUTE, SLOTS, apportion, instant
+from reference import DAY, EPOCH, HOUR, MEASURED_WEEK, MINUTE, SECOND, SLOTS, apportion, instant, time_zone
 
 QUARTER = 15 * MINUTE
 CURVES = {
@@ -103,3 +106,48 @@ def test_a_tick_divides_the_quarter_and_expects_two_to_the_17_at_most(users: int
     busiest = it.intensity.world_rate(np.arange(start, start + HOUR, MINUTE)).max() * it.intensity.tick / 1e6
     assert busiest <= 2**17 * 1.01
     assert it.intensity.tick == QUARTER or busiest > 2**17 / 6
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Pacific/Apia", "2011-12-29T12:00:00Z"),  # jumps over a whole day
+        ("Antarctica/Troll", "2026-03-28T12:00:00Z"),  # two hours
+        ("Pacific/Chatham", "2026-04-04T00:00:00Z"),  # at 02:45
+        ("Africa/Casablanca", "2026-02-14T12:00:00Z"),  # back for Ramadan
+        ("Asia/Pyongyang", "2018-05-04T00:00:00Z"),  # half an hour, for good
+        ("Europe/Berlin", "2100-03-27T12:00:00Z"),  # beyond the table of changes: by rule
+    ],
+)
+def test_unusual_clocks_are_followed(zone: str, start: str) -> None:
+    it, first = case(dataset(("AAA", zone, 1)), 1900, CURVES["jagged"], 57), instant(start)
+    starts = np.arange(first, first + 2 * DAY, QUARTER)
+    asked = [it.reference.world_expected(int(t), int(t) + QUARTER, MINUTE) for t in starts]
+    said = it.intensity.stratum_means(starts, starts + QUARTER)[:, 0]
+    np.testing.assert_allclose(said, asked, rtol=1e-10)
+
+
+def test_every_clock_of_the_world_changes_on_a_quarter_hour() -> None:
+    """From 2012 on. Ticks rest on it: earlier, Newfoundland and Gaza changed at one minute past midnight."""
+    zones = {zone for country in load("world-2025").countries for zone, _ in country.zones}
+    weeks = range(instant("2012-01-01T00:00:00Z"), instant("2040-01-01T00:00:00Z"), 7 * DAY)
+    odd = {zone: change for zone in zones for change in changes(zone, weeks) if change % QUARTER}
+    assert odd == {}
+
+
+def changes(zone: str, probes: range) -> list[int]:
+    """Instants, to the second, at which the offset between two probes changes, by bisection."""
+    offsets = [offset(zone, probe) for probe in probes]
+    found = []
+    for before, after, old, new in zip(probes, probes[1:], offsets, offsets[1:], strict=False):
+        low, high = before, after
+        while old != new and high - low > SECOND:
+            middle = (low + high) // (2 * SECOND) * SECOND
+            low, high = (middle, high) if offset(zone, middle) == old else (low, middle)
+        found += [high] * (old != new)
+    return found
+
+
+def offset(zone: str, time: int) -> timedelta | None:
+    """The zone's offset from UTC at an instant."""
+    return (EPOCH + timedelta(microseconds=time)).astimezone(time_zone(zone)).utcoffset()

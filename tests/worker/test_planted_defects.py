@@ -5,10 +5,11 @@ The same threshold as in test_statistics.py, on samples a twentieth of the size.
 
 from collections.abc import Callable
 
-import checks
-import defects
 import numpy as np
 import pytest
+
+import checks
+import defects
 from reference import DAY, HOUR, MINUTE, Reference, Stratum, hourly, instant
 from samples import Sample
 

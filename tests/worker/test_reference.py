@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
-import checks
 import numpy as np
 import pytest
+
+import checks
 from reference import (
     DAY,
     HOUR,

@@ -8,13 +8,15 @@ questions find defects is shown in test_planted_defects.py.
 import random
 from collections.abc import Callable, Iterator
 
-import checks
 import numpy as np
 import pytest
+
+import checks
+from diurnal_worker import activity as curves
 from diurnal_worker.measured import measured_week
 from diurnal_worker.sources import load
 from engine import DAY_AND_NIGHT, Case, Curve, case, dataset, hours
-from reference import DAY, HOUR, MINUTE, SECOND, SLOTS, instant
+from reference import DAY, HOUR, MINUTE, SECOND, SLOTS, cosine, instant
 from samples import Sample
 
 Plausible = Callable[[float], None]
@@ -140,7 +142,7 @@ def test_rescaled_gaps_of_ten_million_dithered_events_are_exponential(
 
 
 def test_the_world_swings_between_26_and_77_percent_of_its_maximum(plausible: Plausible) -> None:
-    """As the original's formula says for a northern summer's day; the maximum is everyone at the peak hour."""
+    """By the cosine's formula on a day in July; the maximum is everyone at the peak hour."""
     it = case(load("world-2025"), 200_000, DAY_AND_NIGHT, 57)
     start = instant("2026-07-01T00:00:00Z")
     times = np.arange(start, start + DAY, 5 * MINUTE)
@@ -211,6 +213,24 @@ def test_nobody_does_anything_in_hours_of_zero(plausible: Plausible) -> None:
     plausible(sample.gaps())
     plausible(sample.places(rising=True))
     plausible(sample.places(rising=False))
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        Curve(curves.Cosine(4.25, 0.0), cosine(4.25, 0.0)),
+        Curve(curves.Cosine(0.0, 1.0), cosine(0.0, 1.0)),
+        hours([0.0] * 100 + [1e6] + [0.0] * 67),
+    ],
+    ids=["down to zero", "flat", "one hour a week"],
+)
+def test_extreme_curves_are_followed(curve: Curve, plausible: Plausible) -> None:
+    """The week's only hour is on Friday, 04:00."""
+    start = instant("2026-03-05T00:00:00Z")
+    sample = case(THREE, 1000, curve, 100).draw(start, start + 2 * DAY)
+    plausible(sample.by_stratum(30 * MINUTE))
+    plausible(sample.gaps())
+    plausible(sample.places(rising=True))
 
 
 def test_a_single_user_is_a_poisson_process(plausible: Plausible) -> None:
