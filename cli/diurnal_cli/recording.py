@@ -53,7 +53,7 @@ def record_of(folder: StateFolder, run: LocalRun, next_command: str) -> RunRecor
         device_types=devices,
         messages=spent.messages,
         bytes=spent.bytes,
-        usd=format_usd(usd(run, folder, spent)) if run.sink == "pubsub" else "0",
+        usd=format_usd(usd(run, spent)) if run.sink == "pubsub" else "0",
         wall_seconds=run.wall_seconds,
         sink=f"files in {run.folder}" if run.sink == "files" else run.sink,
         next_command=next_command,

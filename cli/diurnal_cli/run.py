@@ -153,6 +153,7 @@ class Run:
             sink=self.destination.sink,
             folder=self.destination.folder,
             gzip=self.options.gzip,
+            usd_per_tib=spec.budget.usd_per_tib,
         )
 
     def _next(self, before: LocalRun) -> LocalRun:
@@ -164,7 +165,7 @@ class Run:
         following = self._until(next_plan(plan, spec, shards, position, reach_of(self.folder, plan)))
         if needs_new_epoch(plan, spec, shards) and before.sink == "files":
             finish_files(self.folder, before)
-        return before.model_copy(update={"plan": following})
+        return before.model_copy(update={"plan": following, "usd_per_tib": spec.budget.usd_per_tib})
 
     def _refuse_another(self, before: LocalRun) -> None:
         plan, where = before.plan, self.folder.path
@@ -281,7 +282,7 @@ class Observer:
             positions=tuple(positions),
             messages=spent.messages,
             bytes=spent.bytes,
-            usd=float(usd(self._run, self._folder, spent)),
+            usd=float(usd(self._run, spent)),
             events_per_second=self._rates[0],
             speed=self._rates[1],
             elapsed=now - self._began,
@@ -299,9 +300,9 @@ class Observer:
             self._last = (now, clock, messages)
 
 
-def usd(run: LocalRun, _folder: StateFolder, spent: Spent) -> Decimal:
+def usd(run: LocalRun, spent: Spent) -> Decimal:
     """What was spent: only real Pub/Sub costs anything."""
-    return usd_of(spent.billed_bytes, "40") if run.sink == "pubsub" else Decimal(0)
+    return usd_of(spent.billed_bytes, run.usd_per_tib) if run.sink == "pubsub" else Decimal(0)
 
 
 def position_of(folder: StateFolder, plan: Plan) -> tuple[Segment, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from diurnal_api.instants import format_instant
 from diurnal_api.layout import earliest
+from diurnal_api.money import usd_of
 from diurnal_api.planning import UnchangeableError, largest_billed_message
 from diurnal_cli import amounts
 from diurnal_cli.progress import make_progress
@@ -110,22 +112,29 @@ def _announce(run: LocalRun, simulation: TrafficSimulation, options: Options, fo
 
 
 def _may_publish(run: LocalRun, options: Options) -> bool:
-    """Shows where messages go and what they cost, and asks."""
+    """Shows where messages go and what they cost, and asks; an emulator costs nothing."""
     topic = run.plan.sink.pubsub.topic if run.plan.sink.pubsub else ""
-    rate = run.plan.pace.messages_per_second
-    largest = largest_billed_message(run.plan.events, run.plan.sink)
-    daily = "without a limit" if rate is None else f"at most ${rate * 86_400 * largest * 40 / 2**40:,.2f} a real day"
-    print(
-        f"Publishing to the topic {topic.split('/')[-1]} of the project {topic.split('/')[1]}, {daily} "
-        "(and each subscription about as much again).",
-        file=sys.stderr,
-    )
+    emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+    where = f"the topic {topic.split('/')[-1]} of the project {topic.split('/')[1]}"
+    if emulator:
+        print(f"Publishing to {where} on the emulator at {emulator}. This costs nothing.", file=sys.stderr)
+        return True
+    print(f"Publishing to {where}, {_cost(run)} (and each subscription about as much again).", file=sys.stderr)
     if options.yes:
         return True
     if not sys.stdin.isatty():
         print("Say --yes to publish without being asked.", file=sys.stderr)
         return False
     return input("Publish? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _cost(run: LocalRun) -> str:
+    rate = run.plan.pace.messages_per_second
+    if rate is None:
+        return "as fast as it can, without a limit of cost a day"
+    largest = largest_billed_message(run.plan.events, run.plan.sink)
+    daily = usd_of(int(float(rate) * 86_400) * largest, run.usd_per_tib)
+    return f"at most ${daily:,.2f} a real day"
 
 
 @dataclass(frozen=True)
@@ -160,7 +169,7 @@ def _conclude(running: Run, outcome: Outcome, arguments: list[str]) -> int:
         clock=format_instant(earliest(position_of(folder, run.plan))),
         messages=spent.messages,
         bytes=spent.bytes,
-        usd=str(usd(run, folder, spent)),
+        usd=str(usd(run, spent)),
         wall_seconds=round(run.wall_seconds, 3),
         report=str(path),
         exit_code=outcome.code,

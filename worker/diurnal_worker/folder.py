@@ -39,6 +39,7 @@ class LocalRun(BaseModel):
     sink: str  # files, pubsub, stdout, discard
     folder: str = ""  # of the files
     gzip: bool = False
+    usd_per_tib: str = "40"
     wall_seconds: float = 0.0
 
 
