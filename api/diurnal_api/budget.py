@@ -83,8 +83,8 @@ class Budget(Model):
     )
     max_usd: USD | None = Field(
         default=None,
-        description='US dollars of the whole run for publishing, a string such as "25"; converted to messages '
-        "by the largest billed message; then it ends, BudgetExhausted. Default: no limit.",
+        description='US dollars of the whole run for publishing, a string such as "25"; converted to '
+        "messages by the largest billed message; then it ends, BudgetExhausted. Default: no limit.",
     )
     usd_per_tib: USD = Field(
         default="40",

@@ -51,8 +51,8 @@ class Clock(Model):
     start: InstantOrNow = Field(
         default=parse_instant(DEFAULT_START),
         json_schema_extra={"default": DEFAULT_START},
-        description="Simulated time of the first event: RFC 3339 in UTC, at most six digits after the second, "
-        "1972 to 2200; or Now, which is resolved once, when the run begins, and kept in the status.",
+        description="Simulated time of the first event: RFC 3339 in UTC, at most six digits after the "
+        "second, 1972 to 2200; or Now, which is resolved once, when the run begins, and kept in the status.",
     )
     end: Instant | None = Field(
         default=None,
@@ -63,8 +63,8 @@ class Clock(Model):
         default=None,
         ge=1e-6,
         le=1e9,
-        description="Most simulated seconds a real second, 1e-6 to 1e9. With 1 and start Now it is live traffic. "
-        "Default: as fast as the budget and the workers allow.",
+        description="Most simulated seconds a real second, 1e-6 to 1e9. With 1 and start Now it is live "
+        "traffic. Default: as fast as the budget and the workers allow.",
     )
 
     @property

@@ -1,8 +1,8 @@
 """The CustomResourceDefinition, generated from the models: what Kubernetes can refuse, it shall refuse.
 
-Kubernetes wants a structural schema (no references, no unions, every type said), OpenAPI 3.0's form of exclusive
-bounds, and its own markers. This module turns pydantic's JSON schema into that; the tests prove that the committed
-file in crds/ is what it gives.
+Kubernetes wants a structural schema (no references, no unions, every type said), OpenAPI 3.0's form of
+exclusive bounds, and its own markers. This module turns pydantic's JSON schema into that; the tests prove
+that the committed file in crds/ is what it gives.
 """
 
 from typing import Any
@@ -11,9 +11,10 @@ from diurnal_api.model import Rule
 from diurnal_api.spec import GROUP, KIND, MAX_NAME, PLURAL, VERSION, TrafficSimulation
 
 NAME_RULE = Rule(
-    f"size(self.metadata.name) <= {MAX_NAME} && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    f"metadata.name must have at most {MAX_NAME} of a-z, 0-9 and -, beginning and ending with a letter or digit: the "
-    "names of its workers hang on it",
+    f"size(self.metadata.name) <= {MAX_NAME} && "
+    "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    f"metadata.name must have at most {MAX_NAME} of a-z, 0-9 and -, beginning and ending with a letter or "
+    "digit: the names of its workers hang on it",
 )
 
 Schema = dict[str, Any]
@@ -104,7 +105,7 @@ def open_api_schema() -> Schema:
 
 
 def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """One schema node without references, unions with null, titles and other things that Kubernetes refuses."""
+    """One schema node without references, unions with null, titles and whatever Kubernetes refuses."""
     node = _resolved(node, definitions)
     result = {key: value for key, value in node.items() if key not in _DROPPED}
     if "const" in node:
@@ -125,7 +126,7 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if node.get("type") == "integer":
         result["format"] = "int64"
     if node.get("type") == "number" and node.get("minimum", 0) % 1:
-        # Kubernetes cuts a bound to a whole number before it compares it with one: 0 would pass a minimum of 1e-9.
+        # Kubernetes cuts a bound to a whole number before it compares it with one: 0 would pass 1e-9.
         bound = f"{node['minimum']:.9f}".rstrip("0")
         result["x-kubernetes-validations"] = [
             {"rule": f"self >= {bound}", "message": f"must be at least {bound}"}
@@ -149,7 +150,7 @@ _DROPPED = frozenset(
 
 
 def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The node with its reference filled in and a union with null reduced; what it says itself comes first."""
+    """The node, its reference filled in, a union with null reduced; what it says itself comes first."""
     alternatives = [each for each in node.get("anyOf", ()) if each.get("type") != "null"]
     if len(alternatives) == 1:
         own = {key: value for key, value in node.items() if key != "anyOf"}

@@ -87,7 +87,9 @@ def _schema(names: tuple[str, ...]) -> dict[str, Any]:
             },
             {
                 "rule": f"self.exists(name, self[name] >= {LEAST_WEIGHT:f})",
-                "message": f"at least one weight must be {LEAST_WEIGHT:f} or more: with no weight nothing can occur",
+                "message": (
+                    f"at least one weight must be {LEAST_WEIGHT:f} or more: with no weight nothing can occur"
+                ),
             },
         ],
     }
@@ -108,11 +110,15 @@ class Weights(Model):
 
     event_types: EventTypeWeights = Field(
         default=EVENT_TYPE_WEIGHTS,
-        description="Relative frequency by event type, 0 to 1e6 each. What is left out of a mapping never occurs.",
+        description=(
+            "Relative frequency by event type, 0 to 1e6 each. What is left out of a mapping never occurs."
+        ),
     )
     device_types: DeviceTypeWeights = Field(
         default=DEVICE_TYPE_WEIGHTS,
-        description="Relative frequency by device type, 0 to 1e6 each. What is left out of a mapping never occurs.",
+        description=(
+            "Relative frequency by device type, 0 to 1e6 each. What is left out of a mapping never occurs."
+        ),
     )
 
 

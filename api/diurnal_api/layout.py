@@ -1,8 +1,9 @@
 """Slots, shards and positions.
 
-The user space is cut into SLOTS slices for ever; a shard owns a contiguous range of them. A position is a list of
-segments, slot ranges each with its clock, that covers every slot exactly once. When the number of shards changes,
-the segments are cut along the new ranges: a shard may then own slots with several clocks for a while.
+The user space is cut into SLOTS slices for ever; a shard owns a contiguous range of them. A position is a
+list of segments, slot ranges each with its clock, that covers every slot exactly once. When the number of
+shards changes, the segments are cut along the new ranges: a shard may then own slots with several clocks for
+a while.
 """
 
 import re

@@ -1,8 +1,9 @@
 """From prices to messages and back, in decimal arithmetic: no float ever rounds money.
 
-Pub/Sub bills the bytes of each request: for every message its body, its attributes (keys and values), 20 bytes and
-its message id, and at least 1,000 bytes a request (https://cloud.google.com/pubsub/pricing). A budget in dollars is
-turned into messages by the largest message that can occur, so that it holds whatever is drawn.
+Pub/Sub bills the bytes of each request: for every message its body, its attributes (keys and values), 20
+bytes and its message id, and at least 1,000 bytes a request (https://cloud.google.com/pubsub/pricing). A
+budget in dollars is turned into messages by the largest message that can occur, so that it holds whatever is
+drawn.
 """
 
 from collections.abc import Mapping
@@ -46,8 +47,8 @@ def format_usd(usd: Decimal) -> str:
 def messages_for(usd: str, usd_per_tib: str, largest_message: int, messages_per_request: int) -> int:
     """The most messages that ``usd`` surely pays for.
 
-    ``largest_message`` is in billed bytes (billed_message_bytes); ``messages_per_request`` is the fewest that are
-    counted on in a request, because a request costs at least 1,000 bytes: 1 is safe always.
+    ``largest_message`` is in billed bytes (billed_message_bytes); ``messages_per_request`` is the fewest that
+    are counted on in a request, because a request costs at least 1,000 bytes: 1 is safe always.
     """
     return int(
         _messages(usd, usd_per_tib, largest_message, messages_per_request).to_integral_value(ROUND_FLOOR)

@@ -1,8 +1,8 @@
 """Names of the objects that belong to a simulation.
 
-Each carries five characters of its owner's UID, so that a resource created anew under an old name never meets the
-objects of the old one. With names of at most 40 characters, 1024 shards and a billion epochs all of them fit into
-the 63 characters of a label.
+Each carries five characters of its owner's UID, so that a resource created anew under an old name never meets
+the objects of the old one. With names of at most 40 characters, 1024 shards and a billion epochs all of them
+fit into the 63 characters of a label.
 """
 
 import re
@@ -46,7 +46,7 @@ def lease_name(name: str, uid: str, shard: int, epoch: int) -> str:
 
 
 def labels(name: str, uid: str, shard: int | None = None, epoch: int | None = None) -> dict[str, str]:
-    """The labels by which the children of a simulation are found: all, those of a shard, those of an epoch."""
+    """The labels that find the children of a simulation: all, those of a shard, those of an epoch."""
     found = {LABEL_SIMULATION: name, LABEL_UID: uid}
     if shard is not None:
         found[LABEL_SHARD] = str(_shard(shard))

@@ -1,7 +1,8 @@
 """The plan: what workers obey, and all that they obey. The operator (or a local run) writes it, nobody else.
 
-Unlike the spec it holds nothing to be resolved: defaults are filled in, Now is an instant, budgets are messages
-a second. It is read by workers of another version during an upgrade, hence unknown fields are ignored.
+Unlike the spec it holds nothing to be resolved: defaults are filled in, Now is an instant, budgets are
+messages a second. It is read by workers of another version during an upgrade, hence unknown fields are
+ignored.
 """
 
 from typing import Annotated, Any
@@ -59,8 +60,8 @@ class PlannedPopulation(Recorded):
 
     users: Whole = Field(ge=1, le=MAX_USERS, description="Simulated users in the whole world.")
     seed: Whole = Field(ge=0, le=SAFE_INTEGER, description="Seed of everything that is drawn.")
-    countries: Annotated[Countries, WrapValidator(_with_local_paths)] = (
-        Field(description="Where the table of countries comes from.")
+    countries: Annotated[Countries, WrapValidator(_with_local_paths)] = Field(
+        description="Where the table of countries comes from."
     )
 
 

@@ -4,12 +4,15 @@ Deliberately no image, command, environment, volumes or namespace: whoever may c
 run anything as any service account of the namespace.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, PlainValidator, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from diurnal_api.model import Model, Rule, Shape, Text, Whole
+
+MAX_LABELS: Final = 16
+MAX_LABEL: Final = 63
 
 _QUANTITY = Shape(
     "[0-9]{1,12}([.][0-9]{1,3})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?",
@@ -40,7 +43,7 @@ Quantity = Annotated[
 
 LabelValue = Annotated[
     Text,
-    Field(max_length=63),
+    Field(max_length=MAX_LABEL),
     Shape(
         "([a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?)?", "a label value: at most 63 letters, digits, -, _ and ."
     ),
@@ -108,11 +111,11 @@ def _labels(value: object) -> Any:
     ):
         text = "must be a mapping of node labels to strings (quote true, no and numbers)"
         raise PydanticCustomError("labels", "{text}", {"text": text})
-    if len(value) > 16:
-        raise PydanticCustomError("labels", "{text}", {"text": "must have at most 16 labels"})
-    long = [key for key in value if len(value[key]) > 63]
+    if len(value) > MAX_LABELS:
+        raise PydanticCustomError("labels", "{text}", {"text": f"must have at most {MAX_LABELS} labels"})
+    long = [key for key in value if len(value[key]) > MAX_LABEL]
     if long:
-        text = f"the value of {long[0]!r:.60} must have at most 63 characters"
+        text = f"the value of {long[0]!r:.60} must have at most {MAX_LABEL} characters"
         raise PydanticCustomError("labels", "{text}", {"text": text})
     return dict(value)
 
@@ -123,8 +126,8 @@ NodeSelector = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "additionalProperties": {"type": "string", "maxLength": 63},
-            "maxProperties": 16,
+            "additionalProperties": {"type": "string", "maxLength": MAX_LABEL},
+            "maxProperties": MAX_LABELS,
             "x-kubernetes-map-type": "atomic",
         }
     ),
@@ -140,8 +143,8 @@ class Worker(Model):
         Shape("[a-z0-9]([-a-z0-9.]*[a-z0-9])?", "the name of a service account: a-z, 0-9, - and ."),
     ] = Field(
         default="default",
-        description="Service account of the workers, in the same namespace; the administrator of the operator may "
-        "allow only some.",
+        description="Service account of the workers, in the same namespace; the administrator of the "
+        "operator may allow only some.",
     )
     resources: Resources = Field(default=Resources(), description="CPU and memory of each worker.")
     node_selector: NodeSelector | None = Field(

@@ -15,6 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
+Teller = Callable[[Any, dict[str, Any]], str]
+"""Words for an error from the refused value and the context that pydantic gives."""
+
+_SHOWN = 80
+_TINY = 1e-5
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 
 def _plain(text: str) -> str:
     """A key that a user wrote, safe to print: a path must not carry control characters or pages of text."""
-    return text if text.isidentifier() and len(text) <= 80 else f"{text[:80]!r}"
+    return text if text.isidentifier() and len(text) <= _SHOWN else f"{text[:_SHOWN]!r}"
 
 
 def shown(value: object) -> str:
@@ -151,15 +156,15 @@ def _literal(value: object, context: dict[str, Any]) -> str:
 _BOOLEAN_TRAP = "YAML reads yes, no, on, off, NO as true and false unless they are in quotes"
 
 
-def _text(value: object, context: dict[str, Any]) -> str:
+def _text(value: object, _: dict[str, Any]) -> str:
     if isinstance(value, bool):
         return f"must be text, not {shown(value)}: {_BOOLEAN_TRAP}"
     quoted = f': put it in quotes, "{value}"' if isinstance(value, int | float) else ""
     return f"must be text, not {shown(value)}{quoted}"
 
 
-def _number(kind: str) -> Callable[[object, dict[str, Any]], str]:
-    def tell(value: object, context: dict[str, Any]) -> str:
+def _number(kind: str) -> Teller:
+    def tell(value: object, _: dict[str, Any]) -> str:
         hint = (
             ": leave out the quotes" if isinstance(value, str) and value.strip("-.0123456789") == "" else ""
         )
@@ -168,11 +173,11 @@ def _number(kind: str) -> Callable[[object, dict[str, Any]], str]:
     return tell
 
 
-def _bound(words: str, key: str) -> Callable[[object, dict[str, Any]], str]:
+def _bound(words: str, key: str) -> Teller:
     def tell(value: object, context: dict[str, Any]) -> str:
         bound = context[key]
         # A tiny lower bound stands for "above zero", which is what a person has to know.
-        above = f"more than 0 (at least {_short(bound)})" if key == "ge" and 0 < bound < 1e-5 else ""
+        above = f"more than 0 (at least {_short(bound)})" if key == "ge" and 0 < bound < _TINY else ""
         return f"must be {above or f'{words} {_short(bound)}'}, not {shown(value)}"
 
     return tell
@@ -183,15 +188,15 @@ def _short(number: float) -> str:
     return f"{number:.16g}".replace("e-0", "e-")
 
 
-def _not_json(value: object, context: dict[str, Any]) -> str:
+def _not_json(_: object, context: dict[str, Any]) -> str:
     if "recursion" in str(context.get("error", "")):
         return "is nested too deeply"
     return "contains text that is not Unicode, such as half of a surrogate pair"
 
 
-_MESSAGES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
+_MESSAGES: dict[str, Teller] = {
     **dict.fromkeys(
-        ("instant", "shape", "weights", "throttle", "labels"), lambda value, context: context["text"]
+        ("instant", "shape", "weights", "throttle", "labels"), lambda _, context: context["text"]
     ),
     "json_invalid": _not_json,
     "literal_error": _literal,
@@ -200,18 +205,18 @@ _MESSAGES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "int_type": _number("a whole number"),
     "int_parsing_size": _number("a whole number"),
     "float_type": _number("a number"),
-    "finite_number": lambda value, c: "must be a finite number: NaN and Infinity are not",
-    "bool_type": lambda value, c: f"must be true or false, not {shown(value)}",
+    "finite_number": lambda _, __: "must be a finite number: NaN and Infinity are not",
+    "bool_type": lambda value, _: f"must be true or false, not {shown(value)}",
     "greater_than": _bound("more than", "gt"),
     "greater_than_equal": _bound("at least", "ge"),
     "less_than": _bound("less than", "lt"),
     "less_than_equal": _bound("at most", "le"),
-    "too_long": lambda value, c: (
+    "too_long": lambda _, c: (
         f"must have at most {c['max_length']} entries, not {c['actual_length'] or 'more'}"
     ),
-    "too_short": lambda value, c: f"must have at least {c['min_length']} entries, not {c['actual_length']}",
-    "tuple_type": lambda value, c: f"must be a list, not {shown(value)}",
-    "dict_type": lambda value, c: f"must be a mapping of fields, not {shown(value)}",
-    "model_type": lambda value, c: f"must be a mapping of fields, not {shown(value)}",
-    "model_attributes_type": lambda value, c: f"must be a mapping of fields, not {shown(value)}",
+    "too_short": lambda _, c: f"must have at least {c['min_length']} entries, not {c['actual_length']}",
+    "tuple_type": lambda value, _: f"must be a list, not {shown(value)}",
+    "dict_type": lambda value, _: f"must be a mapping of fields, not {shown(value)}",
+    "model_type": lambda value, _: f"must be a mapping of fields, not {shown(value)}",
+    "model_attributes_type": lambda value, _: f"must be a mapping of fields, not {shown(value)}",
 }

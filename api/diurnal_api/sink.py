@@ -9,8 +9,9 @@ from diurnal_api.model import Model, Number, Rule, Shape, Text, Whole, exactly_o
 
 TOPIC = Shape(
     "projects/([a-z][a-z0-9.-]{0,60}[.][a-z]{2,20}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]/topics/[a-zA-Z][a-zA-Z0-9._~%+-]{2,254}",
-    "a topic such as projects/acme-prod-7/topics/user-interactions: the id of your own project (6 to 30 of a-z, 0-9 "
-    "and -) in place of PROJECT_ID, then a topic id of 3 to 255 of letters, digits and -_.~+% that starts with a letter",
+    "a topic such as projects/acme-prod-7/topics/user-interactions: the id of your own project (6 to 30 of "
+    "a-z, 0-9 and -) in place of PROJECT_ID, then a topic id of 3 to 255 of letters, digits and -_.~+% "
+    "that starts with a letter",
 )
 
 
@@ -25,7 +26,8 @@ class PubSub(Model):
             "topic",
         ),
         Rule(
-            "!has(self.attributes) || self.attributes.all(name, self.attributes.exists_one(other, other == name))",
+            "!has(self.attributes) || "
+            "self.attributes.all(name, self.attributes.exists_one(other, other == name))",
             "attributes must name each event field only once",
             lambda p: len(set(p.attributes)) == len(p.attributes),
             "attributes",
@@ -56,8 +58,8 @@ class PubSub(Model):
     attributes: Annotated[tuple[EventField, ...], Strict(False)] = Field(
         default=(),
         max_length=11,
-        description="Event fields that are sent as message attributes too, for filters of subscriptions. They are "
-        "billed.",
+        description="Event fields that are sent as message attributes too, for filters of subscriptions. "
+        "They are billed.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 

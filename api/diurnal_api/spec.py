@@ -1,4 +1,4 @@
-"""The resource: what a user asks for. The models here and around are the source of the CRD and of its reference.
+"""The resource: what a user asks for. The models are the source of the CRD and of its reference.
 
 Every field carries its default, bounds, unit and description. What types cannot say is a ``Rule`` (model.py).
 """
@@ -73,8 +73,8 @@ class Spec(Model):
         default=1,
         ge=0,
         le=SLOTS,
-        description="Number of workers, 0 to 1024. More workers send more a second; which events occur stays the "
-        "same. 0 stops and keeps the clock. May change at any time, also by kubectl scale.",
+        description="Number of workers, 0 to 1024. More workers send more a second; which events occur "
+        "stays the same. 0 stops and keeps the clock. May change at any time, also by kubectl scale.",
     )
     suspend: Flag = Field(
         default=False,
@@ -84,8 +84,8 @@ class Spec(Model):
         default=0,
         ge=0,
         le=SAFE_INTEGER,
-        description="Any other number starts a new run from clock.start. Needed to change population, clock.start, "
-        "events or sink.",
+        description="Any other number starts a new run from clock.start. Needed to change population, "
+        "clock.start, events or sink.",
     )
     population: Population = Field(
         default=Population(), description="Who sends. Changes only together with restartNonce."

@@ -43,7 +43,9 @@ class ObservedClock(Recorded):
     segments: Segments = Field(
         default=(),
         max_length=1024,
-        description="The position: slot ranges, each with the time that all its events before are acknowledged.",
+        description=(
+            "The position: slot ranges, each with the time that all its events before are acknowledged."
+        ),
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
 

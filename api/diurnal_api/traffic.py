@@ -1,4 +1,4 @@
-"""How much the users send and when: the mean rate, what the world's total does, the curve of a day or week."""
+"""How much the users send and when: the mean rate, the world's total, the curve of a day or week."""
 
 from typing import Annotated, Final, Literal
 
@@ -27,7 +27,9 @@ class Rate(Model):
         default=None,
         ge=1e-9,
         le=1e9,
-        description="Mean events of all users together a second of simulated time, above 0 (from 1e-9) to 1e9.",
+        description=(
+            "Mean events of all users together a second of simulated time, above 0 (from 1e-9) to 1e9."
+        ),
     )
 
 

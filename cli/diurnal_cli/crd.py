@@ -1,4 +1,4 @@
-"""``python -m diurnal_cli.crd`` prints the CustomResourceDefinition as YAML; ``make generate`` keeps crds/ fresh."""
+"""``python -m diurnal_cli.crd`` prints the CustomResourceDefinition as YAML, for crds/."""
 
 import sys
 
@@ -15,7 +15,7 @@ def crd_yaml() -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
 

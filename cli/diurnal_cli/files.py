@@ -1,7 +1,7 @@
 """Resource files, read strictly: bytes in, plain documents out, and for people the reason why not.
 
-Whoever has a file of a user calls ``read_documents``. Nothing here knows what a TrafficSimulation is; nothing here
-lets through what two readers could understand differently (encodings, duplicate keys, NaN, alias bombs).
+Whoever has a file of a user calls ``read_documents``. Nothing here knows what a TrafficSimulation is; nothing
+here lets through what two readers could understand differently (encodings, duplicate keys, NaN, alias bombs).
 """
 
 import json
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from diurnal_cli.yaml_reader import YamlError, read_yaml
+from diurnal_cli.yaml_reader import MAX_DIGITS, YamlError, read_yaml
 
 MAX_BYTES: Final = 256 * 1024
 """Some fifty times the longest useful resource."""
 
 
-class FileProblem(ValueError):
+class FileError(ValueError):
     """A file that cannot be read as documents; ``line`` counts from 1, 0 where none is to blame."""
 
     def __init__(self, message: str, line: int = 0) -> None:
@@ -43,7 +43,7 @@ class Document:
 
 
 def read_documents(path: str | Path) -> list[Document]:
-    """The documents of a YAML or JSON file (``-`` is standard input); FileProblem says why not."""
+    """The documents of a YAML or JSON file (``-`` is standard input); FileError says why not."""
     return parse_documents(read_bytes(path), json_only=str(path).endswith(".json"))
 
 
@@ -56,51 +56,51 @@ def read_bytes(path: str | Path) -> bytes:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise FileProblem("there is no such file") from None
+        raise FileError("there is no such file") from None
     except IsADirectoryError:
-        raise FileProblem("is a folder: name the files in it") from None
+        raise FileError("is a folder: name the files in it") from None
     except PermissionError:
-        raise FileProblem("may not be read: its permissions refuse it") from None
+        raise FileError("may not be read: its permissions refuse it") from None
     except (OSError, ValueError) as error:
-        raise FileProblem(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise FileError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
-        raise FileProblem(
+        raise FileError(
             f"is larger than {MAX_BYTES // 1024} KiB: a resource file is a few KiB; is it the right one?"
         )
     return data
 
 
-def parse_documents(data: bytes, json_only: bool = False) -> list[Document]:
+def parse_documents(data: bytes, *, json_only: bool = False) -> list[Document]:
     """The documents in the bytes of a file; empty ones between ``---`` are left out."""
     text = _text(data)
     documents = [_parse_json(text)] if json_only else _parse_yaml(text)
     if not documents:
-        raise FileProblem("is empty: it must hold a TrafficSimulation")
+        raise FileError("is empty: it must hold a TrafficSimulation")
     return documents
 
 
 def _text(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise FileProblem("is UTF-16: save it as UTF-8")
+        raise FileError("is UTF-16: save it as UTF-8")
     if data.startswith(b"\xef\xbb\xbf"):
-        raise FileProblem("begins with a byte order mark (BOM): save it as UTF-8 without BOM", 1)
+        raise FileError("begins with a byte order mark (BOM): save it as UTF-8 without BOM", 1)
     if not data.strip():
-        raise FileProblem("is empty: it must hold a TrafficSimulation")
+        raise FileError("is empty: it must hold a TrafficSimulation")
     if b"\x00" in data:
         line = data.count(b"\n", 0, data.index(b"\x00")) + 1
-        raise FileProblem("contains a NUL byte: it is not text, or UTF-16 or UTF-32; save it as UTF-8", line)
+        raise FileError("contains a NUL byte: it is not text, or UTF-16 or UTF-32; save it as UTF-8", line)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise FileProblem(f"is not UTF-8: byte 0x{data[error.start]:02X} cannot stand there", line) from None
+        raise FileError(f"is not UTF-8: byte 0x{data[error.start]:02X} cannot stand there", line) from None
 
 
 def _parse_yaml(text: str) -> list[Document]:
     try:
         documents = read_yaml(text)
     except YamlError as error:
-        raise FileProblem(error.message, error.line) from None
+        raise FileError(error.message, error.line) from None
     return [
         Document(number, document.value, document.line, document.lines)
         for number, document in enumerate(documents, 1)
@@ -117,9 +117,9 @@ def _parse_json(text: str) -> Document:
             parse_int=_whole,
         )
     except json.JSONDecodeError as error:
-        raise FileProblem(f"not JSON: {error.msg}, column {error.colno}", error.lineno) from None
+        raise FileError(f"not JSON: {error.msg}, column {error.colno}", error.lineno) from None
     except RecursionError:
-        raise FileProblem("nested too deeply") from None
+        raise FileError("nested too deeply") from None
     return Document(1, value)
 
 
@@ -127,23 +127,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise FileProblem(f"the key {key[:60]!r} is given twice: leave out one of them")
+            raise FileError(f"the key {key[:60]!r} is given twice: leave out one of them")
         result[key] = value
     return result
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise FileProblem(f"{name} is not a number of JSON: NaN and Infinity are not read here")
+    raise FileError(f"{name} is not a number of JSON: NaN and Infinity are not read here")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise FileProblem(f"{text[:60]} is too large for a number")
+        raise FileError(f"{text[:60]} is too large for a number")
     return number
 
 
 def _whole(text: str) -> int:
-    if len(text) > 400:
-        raise FileProblem("a number of more than 400 characters")
+    if len(text) > MAX_DIGITS:
+        raise FileError(f"a number of more than {MAX_DIGITS} characters")
     return int(text)

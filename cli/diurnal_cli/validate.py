@@ -1,7 +1,7 @@
 """``diurnal validate FILE...``: every rule that one object can break, offline, told so that a person can act.
 
-It refuses what the API server would refuse (the models are the source of both), and unknown fields, which a plain
-API server may drop silently. Objects of other kinds in the same file are left to others.
+It refuses what the API server would refuse (the models are the source of both), and unknown fields, which a
+plain API server may drop silently. Objects of other kinds in the same file are left to others.
 """
 
 import json
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from diurnal_api.problems import Problem, problems_of, shown
 from diurnal_api.spec import API_VERSION, GROUP, KIND, TrafficSimulation
-from diurnal_cli.files import Document, FileProblem, read_documents
+from diurnal_cli.files import Document, FileError, read_documents
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Report:
         return not self.problems
 
 
-class InvalidInput(ValueError):
+class InvalidInput(ValueError):  # noqa: N818 - it is the input that is in error
     """A file that does not hold exactly one valid TrafficSimulation; the text names every problem."""
 
 
 def run(paths: Sequence[str | Path], output: str = "text") -> int:
-    """Validates and prints, as text or (``output="json"``) for machines; 1 where anything is invalid, else 0."""
+    """Validates and prints, as text or for machines (``output="json"``); 1 if anything is invalid."""
     reports = validate_files(paths)
-    print(render_json(reports) if output == "json" else render_text(reports))
+    print(render_json(reports) if output == "json" else render_text(reports))  # noqa: T201 - the command's output
     return 0 if all(report.valid for report in reports) else 1
 
 
@@ -64,7 +64,7 @@ def validate_file(path: str | Path) -> list[Report]:
     file = str(path)
     try:
         documents = read_documents(path)
-    except FileProblem as problem:
+    except FileError as problem:
         return [Report(file, problems=(Finding("", problem.message, problem.line),))]
     reports = [_report(file, document, len(documents)) for document in documents]
     if all(report.skipped for report in reports):
@@ -72,26 +72,26 @@ def validate_file(path: str | Path) -> list[Report]:
     return reports
 
 
-def load(path: str | Path, local: bool = False) -> TrafficSimulation:
+def load(path: str | Path, *, local: bool = False) -> TrafficSimulation:
     """The one TrafficSimulation of a file; InvalidInput names all problems.
 
     ``local`` also takes a path of this machine for population.countries.uri, which a cluster must not.
     """
-    report = _report(str(path), _only_document(path), 1, local)
+    report = _report(str(path), _only_document(path), 1, local=local)
     if report.simulation is None:
         raise InvalidInput(render_text([report]))
     return report.simulation
 
 
 def load_value(path: str | Path) -> Any:
-    """The plain data of the one TrafficSimulation of a file, not validated yet (so that --set can change it)."""
+    """The plain data of the one TrafficSimulation of a file, not validated yet, for --set to change."""
     return _only_document(path).value
 
 
 def _only_document(path: str | Path) -> Document:
     try:
         documents = [document for document in read_documents(path) if _other_kind(document.value) is None]
-    except FileProblem as problem:
+    except FileError as problem:
         raise _invalid(path, problem.message, problem.line) from None
     if len(documents) != 1:
         raise _invalid(path, f"holds {len(documents)} objects of kind {KIND}: exactly one can be used here")
@@ -102,7 +102,7 @@ def _invalid(path: str | Path, message: str, line: int = 0) -> InvalidInput:
     return InvalidInput(render_text([Report(str(path), problems=(Finding("", message, line),))]))
 
 
-def check(value: Any, local: bool = False) -> tuple[TrafficSimulation | None, tuple[Problem, ...]]:
+def check(value: Any, *, local: bool = False) -> tuple[TrafficSimulation | None, tuple[Problem, ...]]:
     """A TrafficSimulation from plain data, or why not."""
     if not isinstance(value, dict):
         return None, (
@@ -121,12 +121,12 @@ def check(value: Any, local: bool = False) -> tuple[TrafficSimulation | None, tu
         return None, (Problem((), "is nested too deeply"),)
 
 
-def _report(file: str, document: Document, of: int, local: bool = False) -> Report:
+def _report(file: str, document: Document, of: int, *, local: bool = False) -> Report:
     other = _other_kind(document.value)
     name = _name(document.value)
     if other is not None:
         return Report(file, document.number, of, name, skipped=f"{other} is not a {KIND}")
-    simulation, problems = check(document.value, local)
+    simulation, problems = check(document.value, local=local)
     findings = tuple(
         Finding(problem.path, problem.message, document.line_of(problem.location)) for problem in problems
     )
@@ -151,7 +151,7 @@ def _name(value: Any) -> str | None:
 
 
 def render_text(reports: Iterable[Report]) -> str:
-    """One line a problem, ``file:line: document 2: spec.shards: what is wrong``, or one that says all is well."""
+    """One line a problem, ``file:line: document 2: spec.shards: what is wrong``, or that all is well."""
     return "\n".join(_printable(line) for report in reports for line in _lines(report))
 
 
@@ -176,7 +176,7 @@ def _printable(line: str) -> str:
 
 
 def render_json(reports: Sequence[Report]) -> str:
-    """The same for machines: {"valid", "reports": [{"file", "document", "name", "valid", "skipped", "problems"}]}."""
+    """The same for machines: {"valid": ..., "reports": [{"file", "name", "valid", "problems", ...}]}."""
     return json.dumps(
         {
             "valid": all(report.valid for report in reports),

@@ -1,8 +1,9 @@
 """YAML read strictly: what could mean two things to two readers is refused, with its line.
 
-The API server's YAML reader, PyYAML and people disagree on duplicate keys, on ``NO``, on ``1_0`` and ``010``, and an
-alias bomb expands for ever. So the nodes of PyYAML's composer are turned into plain data here: text, whole numbers,
-numbers, true, false, null, lists, and mappings with text keys. Times stay text, as they do in Kubernetes.
+The API server's YAML reader, PyYAML and people disagree on duplicate keys, on ``NO``, on ``1_0`` and ``010``,
+and an alias bomb expands for ever. So the nodes of PyYAML's composer are turned into plain data here: text,
+whole numbers, numbers, true, false, null, lists, and mappings with text keys. Times stay text, as they do in
+Kubernetes.
 """
 
 import math
@@ -155,7 +156,8 @@ def _key(node: yaml.Node) -> str:
     if isinstance(key, str):
         return key
     raise YamlError(
-        f"the key {node.value[:60]} is not text but what YAML reads as {type(key).__name__}: put it in quotes",
+        f"the key {node.value[:60]} is not text but what YAML reads as {type(key).__name__}: put it in "
+        "quotes",
         _line(node),
     )
 
@@ -184,7 +186,8 @@ def _numeric(text: str, line: int) -> Any:
         return int(text)
     if _DOUBTFUL.fullmatch(text):
         raise YamlError(
-            f"{text[:60]} is a number to some YAML readers and text to others: write it in plain decimal, or in quotes",
+            f"{text[:60]} is a number to some YAML readers and text to others: write it in plain decimal, "
+            "or in quotes",
             line,
         )
     if _NUMBER.fullmatch(text):

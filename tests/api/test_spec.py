@@ -58,7 +58,8 @@ def test_a_simulation_survives_json() -> None:
 
 
 def test_fields_are_camel_case_outside_with_their_acronyms() -> None:
-    assert [camel(name) for name in ("max_usd_per_day", "max_usd", "usd_per_tib", "schema_", "restart_nonce")] == [
+    names = ("max_usd_per_day", "max_usd", "usd_per_tib", "schema_", "restart_nonce")
+    assert [camel(name) for name in names] == [
         "maxUSDPerDay", "maxUSD", "usdPerTiB", "schema", "restartNonce",
     ]  # fmt: skip
     assert Budget(max_usd_per_day="5").as_json()["maxUSDPerDay"] == "5"

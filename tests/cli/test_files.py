@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diurnal_cli.files import MAX_BYTES, FileProblem, parse_documents, read_documents
+from diurnal_cli.files import MAX_BYTES, FileError, parse_documents, read_documents
 
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (97 + n, 97 + n, b",".join([b"*%c" % (96 + n)] * 9)) for n in range(1, 9)
@@ -16,7 +16,7 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 
 
 def only(data: bytes, json_only: bool = False) -> object:
-    documents = parse_documents(data, json_only)
+    documents = parse_documents(data, json_only=json_only)
     assert len(documents) == 1
     return documents[0].value
 
@@ -62,7 +62,7 @@ def only(data: bytes, json_only: bool = False) -> object:
     ],
 )
 def test_what_cannot_be_read_in_one_way_only_is_refused(data: bytes, message: str, line: int) -> None:
-    with pytest.raises(FileProblem, match=message) as caught:
+    with pytest.raises(FileError, match=message) as caught:
         parse_documents(data)
     assert caught.value.line == line
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_in_one_way_only_is_refused(data: bytes, message: st
     ],
 )
 def test_json_is_read_as_strictly(data: bytes, message: str) -> None:
-    with pytest.raises(FileProblem, match=message):
+    with pytest.raises(FileError, match=message):
         parse_documents(data, json_only=True)
 
 
@@ -138,11 +138,11 @@ def test_a_file_is_found_by_its_path_and_json_by_its_ending(tmp_path: Path) -> N
 
 
 def test_a_file_that_cannot_be_had_is_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(FileProblem, match="there is no such file"):
+    with pytest.raises(FileError, match="there is no such file"):
         read_documents(tmp_path / "none.yaml")
-    with pytest.raises(FileProblem, match="is a folder"):
+    with pytest.raises(FileError, match="is a folder"):
         read_documents(tmp_path)
-    with pytest.raises(FileProblem, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         read_documents("a\x00b")
 
 
@@ -150,14 +150,16 @@ def test_a_file_over_the_limit_is_refused_without_reading_it_whole(tmp_path: Pat
     big = tmp_path / "big.yaml"
     with big.open("wb") as file:
         file.truncate(MAX_BYTES * 4000)
-    with pytest.raises(FileProblem, match="is larger than 256 KiB"):
+    with pytest.raises(FileError, match="is larger than 256 KiB"):
         read_documents(big)
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"), max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abNys", min_size=1, max_size=4), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text("abNys", min_size=1, max_size=4), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
 
@@ -176,8 +178,8 @@ def test_what_others_write_is_read_back(value: dict[str, object]) -> None:
 def test_whatever_the_bytes_the_only_error_is_a_file_problem(data: bytes) -> None:
     for json_only in (False, True):
         try:
-            parse_documents(data, json_only)
-        except FileProblem as problem:
+            parse_documents(data, json_only=json_only)
+        except FileError as problem:
             assert problem.message
 
 
@@ -186,5 +188,5 @@ def test_whatever_the_bytes_the_only_error_is_a_file_problem(data: bytes) -> Non
 def test_whatever_looks_like_yaml_the_only_error_is_a_file_problem(text: str) -> None:
     try:
         parse_documents(text.encode())
-    except FileProblem as problem:
+    except FileError as problem:
         assert problem.message
