@@ -8,7 +8,8 @@ plan alone. When a shard owns slots with different clocks (after a rescale) the 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -17,7 +18,13 @@ from diurnal_api.layout import Segment, cut, earliest, merge, parse_position, sl
 from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
 from diurnal_worker.arrivals import Arrivals
 from diurnal_worker.batching import Span, spans
-from diurnal_worker.checkpoints import Checkpoint, CheckpointStore, Spent, position_texts
+from diurnal_worker.checkpoints import (
+    Checkpoint,
+    CheckpointStore,
+    Spent,
+    StoreUnavailableError,
+    position_texts,
+)
 from diurnal_worker.pace import Pace, Schedule
 from diurnal_worker.sinks import Batch, PermanentSinkError
 from diurnal_worker.totals import Total
@@ -25,7 +32,7 @@ from diurnal_worker.totals import Total
 if TYPE_CHECKING:
     from diurnal_api.plan import Plan
     from diurnal_worker.encoding import Encoder
-    from diurnal_worker.events import EventMaker
+    from diurnal_worker.events import EventMaker, Events
     from diurnal_worker.rows import Rows
     from diurnal_worker.tally import Tally
     from diurnal_worker.timeline import Stretch, Timeline
@@ -76,6 +83,7 @@ class Workshop:
 class _Prepared:
     """A stretch ready to be sent."""
 
+    events: Events
     rows: Rows
     spans: list[Span]
     sent: int = 0
@@ -121,12 +129,10 @@ class Shard:
         self._frontier = self._segments
         self._reach = earliest(self._segments)
         self._spent = self.found.spent if self.found else Spent()
-        pace = self.plan.pace
-        self._pace = Pace(_float(pace.messages_per_second), _float(pace.max_speed))
         self._schedule = Schedule(self.settings.tolerance)
-        limit = pace.max_messages
-        self._total = Total(self.workshop.timeline, int(limit)) if limit is not None else None
+        self._obey_pace()
         self._saved_at = self.clock.monotonic()
+        self._due_at = self._saved_at + self.settings.checkpoint
         self._saved_clock = earliest(self._segments)
         self._ticks_ahead = 2
 
@@ -141,9 +147,26 @@ class Shard:
             return None
         try:
             return self._step()
+        except StoreUnavailableError:
+            return self.settings.poll
         except PermanentSinkError as error:
             self._fail(error)
             return None
+
+    def repace(self, plan: Plan) -> None:
+        """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
+        if plan.pace == self.plan.pace:
+            return
+        self.plan = plan
+        self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
+        self._prepared = self._end = self.ended = None
+        self._obey_pace()
+
+    def _obey_pace(self) -> None:
+        pace = self.plan.pace
+        self._pace = Pace(_float(pace.messages_per_second), _float(pace.max_speed))
+        limit = pace.max_messages
+        self._total = Total(self.workshop.timeline, int(limit)) if limit is not None else None
 
     def stop(self, timeout: float) -> bool:
         """Sends nothing more, awaits what is on its way, and checkpoints; whether all is acknowledged."""
@@ -160,9 +183,7 @@ class Shard:
         return drained
 
     def _step(self) -> float:
-        now = self.clock.monotonic()
-        if now - self._saved_at >= self.settings.checkpoint:
-            self._checkpoint(self._reach_from(earliest(self._frontier)))
+        self._checkpoint_when_due()
         if self._prepared is None:
             if self._end is not None:
                 return self._conclude()
@@ -173,17 +194,27 @@ class Shard:
                 return 0.0
         return self._send_due(self._prepared)
 
+    def _checkpoint_when_due(self) -> None:
+        """A store that is out of reach is tried again; what was promised so far may still be sent."""
+        now = self.clock.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + self.settings.poll
+            with suppress(StoreUnavailableError):
+                self._checkpoint(self._reach_from(earliest(self._frontier)))
+
     def _send_due(self, prepared: _Prepared) -> float:
         span = prepared.spans[prepared.sent]
         wait = self._schedule.wait(self.clock.monotonic(), span.due)
         if wait > 0.0:
-            return min(wait, max(self._saved_at + self.settings.checkpoint - self.clock.monotonic(), 0.0))
+            return min(wait, max(self._due_at - self.clock.monotonic(), 0.0))
         payload = prepared.rows.slice(span.first, span.last)
         room = getattr(self.sink, "room", None)
         if room is not None and not room(len(payload), self.settings.poll):
             return 0.0
         count = span.last - span.first
         self.sink.send(Batch(payload, count, span.until))
+        if self.tally is not None:
+            self.tally.add(prepared.events.part(slice(span.first, span.last)))
         self._in_flight.append(_Sent(span.until, _cost(len(payload), count)))
         self._frontier = _moved(self._frontier, span.until)
         prepared.sent += 1
@@ -224,8 +255,6 @@ class Shard:
                 text = f"the total of {self.plan.pace.max_messages} messages is reached"
                 self._end = _End("BudgetExhausted", text, end)
         events = self.workshop.maker.make(arrived)
-        if self.tally is not None:
-            self.tally.add(events)
         rows = self.workshop.encoder.encode(events, self.clock.wall())
         world = timeline.world_count(stretch) if self._pace.counts else 0
         share = (end - clock) / (stretch.end - stretch.begin)
@@ -235,7 +264,7 @@ class Shard:
             arrived.times, due, end, self.settings.most_messages, self.settings.batch_seconds, length
         )
         self._schedule.begin(self.clock.monotonic(), length)
-        self._prepared = _Prepared(rows, batches)
+        self._prepared = _Prepared(events, rows, batches)
 
     def _conclude(self) -> float:
         """Awaits the last acknowledgements, then records the end."""
@@ -253,8 +282,7 @@ class Shard:
         """Stores where the shard stands and how far it may now go."""
         marks = self.sink.commit() if hasattr(self.sink, "commit") else {}
         self._settle(self.sink.acknowledged())
-        self._reach = max(reach, self._reach)
-        self._save(marks, self._tallied())
+        self._save(marks, self._tallied(), max(reach, self._reach))
         if hasattr(self.sink, "committed"):
             self.sink.committed()
         self._learn_speed()
@@ -265,18 +293,18 @@ class Shard:
         records, open_hours = self.tally.settle(earliest(self._segments))
         return {"open": open_hours, "offset": self.store.keep(records)}
 
-    def _save(self, marks: dict[str, Any], tally: dict[str, Any]) -> None:
+    def _save(self, marks: dict[str, Any], tally: dict[str, Any], reach: int) -> None:
         checkpoint = Checkpoint(
             epoch=int(self.plan.epoch),
             shard=self.number,
             segments=position_texts(self._segments),
-            reach=self._reach,
+            reach=reach,
             spent=self._spent,
             sink=marks,
             tally=tally,
         )
         self.store.save(checkpoint)
-        self.found = checkpoint
+        self.found, self._reach = checkpoint, reach
 
     def _record_end(self, state: str, reason: str, message: str) -> None:
         """The last checkpoint once more, with why nothing follows it."""
@@ -309,15 +337,16 @@ class Shard:
             rate = ticks / max(now - self._saved_at, 1e-3)
             self._ticks_ahead = min(max(2, int(2 * rate * self.settings.checkpoint)), 2 * self._ticks_ahead)
         self._saved_at, self._saved_clock = now, clock
+        self._due_at = now + self.settings.checkpoint
 
     def _fail(self, error: PermanentSinkError) -> None:
         """Keeps what was acknowledged before a permanent error, and says what it was."""
         if hasattr(self.sink, "commit"):  # nothing since the last checkpoint counts
             if self.found is None:
-                self._save({}, {})
+                self._save({}, {}, self._reach)
         else:
             self._settle(error.until)
-            self._save({}, self._tallied())
+            self._save({}, self._tallied(), self._reach)
         self._record_end("Failed", error.reason, error.message)
 
 

@@ -51,6 +51,11 @@ class Timeline:
         self._counted: dict[int, int] = {}
         self._counted_regime = -1
 
+    def ending_at(self, end: int | None) -> Timeline:
+        """The same run with another end."""
+        regimes = list(zip(self._starts, self._intensities, strict=True))
+        return Timeline(self.world, regimes, self.start, end)
+
     def intensity(self, regime: int) -> Intensity:
         """The intensity of a regime by its number."""
         return self._intensities[regime]
