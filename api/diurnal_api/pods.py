@@ -15,7 +15,7 @@ MAX_LABELS: Final = 16
 MAX_LABEL: Final = 63
 
 _QUANTITY = Shape(
-    "[0-9]{1,12}([.][0-9]{1,3})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?",
+    "[0-9]{1,16}([.][0-9]{1,3})?(m|k|Ki|M|Mi|G|Gi|T|Ti)?",
     "a quantity of Kubernetes such as 250m (CPU) or 256Mi (memory)",
 )
 
@@ -37,6 +37,10 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "maxLength": 20,
             "pattern": f"^{_QUANTITY.pattern}$",
+            # A pattern is not asked about integers.
+            "x-kubernetes-validations": [
+                {"rule": "type(self) != int || self >= 0", "message": "must not be negative"}
+            ],
         }
     ),
 ]

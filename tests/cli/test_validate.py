@@ -363,6 +363,11 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
         "such as 250m (CPU)",
     ),
     (
+        {"worker": {"resources": {"limits": {"cpu": -1}}}},
+        "spec.worker.resources.limits.cpu",
+        "is not a quantity",
+    ),
+    (
         {"worker": {"nodeSelector": {"gpu": True}}},
         "spec.worker.nodeSelector",
         "must be a mapping of node labels to strings",
