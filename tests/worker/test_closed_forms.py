@@ -9,10 +9,27 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from diurnal_api.traffic import Traffic
 from diurnal_worker.measured import measured_week
 from diurnal_worker.sources import load
+from diurnal_worker.strata import World
+from diurnal_worker.traffic import intensity_of
 from engine import DAY_AND_NIGHT, Case, case, dataset, hours
-from reference import DAY, EPOCH, HOUR, MEASURED_WEEK, MINUTE, SECOND, SLOTS, apportion, instant, time_zone
+from reference import (
+    DAY,
+    EPOCH,
+    HOUR,
+    MEASURED_WEEK,
+    MINUTE,
+    SECOND,
+    SLOTS,
+    Reference,
+    apportion,
+    cosine,
+    hourly,
+    instant,
+    time_zone,
+)
 
 QUARTER = 15 * MINUTE
 CURVES = {
@@ -151,3 +168,33 @@ def changes(zone: str, probes: range) -> list[int]:
 def offset(zone: str, time: int) -> timedelta | None:
     """The zone's offset from UTC at an instant."""
     return (EPOCH + timedelta(microseconds=time)).astimezone(time_zone(zone)).utcoffset()
+
+
+SPECS = {
+    "per user": (
+        {"rate": {"eventsPerUserPerDay": 5}, "activity": {"cosine": {"peakHour": 9.5, "floor": 0.2}}},
+        Reference(apportion(MIXED.countries, 1900), cosine(9.5, 0.2), 5),
+    ),
+    "by the total": (
+        {"rate": {"eventsPerSecond": 3000}, "activity": {"hourly": list(range(24))}},
+        Reference(apportion(MIXED.countries, 1900), hourly(range(24)), 3000 * 86_400 / 1900),
+    ),
+    "measured and constant": (
+        {"total": "Constant", "rate": {"eventsPerSecond": 3000}, "activity": {"builtin": "shanghai-week"}},
+        Reference(
+            apportion(MIXED.countries, 1900), hourly(MEASURED_WEEK), 3000 * 86_400 / 1900, constant=True
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_traffic_of_a_spec_has_the_rates_that_it_names(spec: str) -> None:
+    fields, reference = SPECS[spec]
+    intensity = intensity_of(World.build(MIXED, 1900, 42), Traffic.model_validate(fields))
+    start = instant("2026-03-08T00:00:00Z")
+    starts = np.arange(start, start + DAY, QUARTER)
+    asked = [
+        [reference.expected(s, int(t), int(t) + QUARTER, MINUTE) for s in reference.strata] for t in starts
+    ]
+    np.testing.assert_allclose(intensity.stratum_means(starts, starts + QUARTER), asked, rtol=1e-7)
