@@ -1,0 +1,66 @@
+"""What a person should know before a run begins. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from diurnal_api.planning import UNTHROTTLED_MESSAGES_PER_SECOND
+from diurnal_cli import amounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from diurnal_cli.forecast import Forecast
+
+_SLACK: Final = 1e-9
+
+
+def warnings_of(found: Forecast) -> tuple[str, ...]:
+    """Sentences, the gravest first; none where all is as one would expect."""
+    return tuple(_warnings(found))
+
+
+def _warnings(found: Forecast) -> Iterator[str]:
+    if found.suspended:
+        yield "spec.suspend is true or spec.shards is 0: nothing runs until that changes."
+    yield from _slow(found)
+    yield from _behind(found)
+    yield from _beyond_the_workers(found)
+    if found.cost.minimum_binds:
+        yield (
+            f"Requests hold only some {amounts.significant(found.cost.messages_per_request)} messages, so the minimum "
+            "of 1,000 bytes a request decides the price: fewer shards or a longer sink.pubsub.maxBatchSeconds is cheaper."
+        )
+
+
+def _slow(found: Forecast) -> Iterator[str]:
+    """The expected rate is above the budget: time crawls."""
+    budget, speed = found.plan.pace.messages_per_second, found.speed
+    if budget is None or speed is None or speed >= 1 - _SLACK or found.mean_rate <= float(budget):
+        return
+    yield (
+        f"The world sends {amounts.significant(found.mean_rate)} events/s in the mean, the budget "
+        f"({found.budget_by}) allows {amounts.significant(float(budget))}: simulated time runs at "
+        f"{amounts.significant(speed)}x real time, a simulated day takes {amounts.duration(86_400 / speed)}."
+    )
+
+
+def _behind(found: Forecast) -> Iterator[str]:
+    """With maxSpeed the run is meant to keep up, and in some hours it cannot."""
+    most = found.plan.pace.max_speed
+    slow = [hour for hour in found.hours if hour.binds not in {None, "maxSpeed"}]
+    if most is None or not slow or len(slow) == len(found.hours):
+        return
+    yield (
+        f"In {len(slow)} of the first {len(found.hours)} hours the budget ({found.budget_by}) holds the clock below "
+        f"maxSpeed {amounts.significant(float(most))}; what it falls behind then is not made up."
+    )
+
+
+def _beyond_the_workers(found: Forecast) -> Iterator[str]:
+    rate, able = found.messages_per_second, UNTHROTTLED_MESSAGES_PER_SECOND * len(found.shards)
+    if rate is not None and rate > able:
+        yield (
+            f"The pace asks for {amounts.significant(rate)} messages a real second; {len(found.shards)} "
+            f"shard{'s' if len(found.shards) != 1 else ''} generate some {amounts.significant(able)}: it will be slower."
+        )
