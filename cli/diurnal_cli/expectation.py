@@ -139,7 +139,7 @@ class Expectation:
         return events
 
     def _seconds(self, events: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-        """Real seconds of intervals of ``length`` with so many events: the pace of ``diurnal_worker.pace``."""
+        """Real seconds of intervals of ``length`` with so many events, as ``diurnal_worker.pace`` has it."""
         seconds = np.zeros(events.shape)
         if self._messages_per_second is not None:
             seconds = events / float(self._messages_per_second)

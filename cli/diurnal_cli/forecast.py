@@ -98,6 +98,7 @@ class Forecast:
     charged: bool
     shards: tuple[ShardShare, ...]
     suspended: bool
+    live: bool
 
     @property
     def speed(self) -> float | None:
@@ -145,6 +146,7 @@ def forecast(plan: Plan, spec: Spec, name: str, world: World, countries_in_datas
         charged=spec.sink.pubsub is not None,
         shards=(),
         suspended=spec.suspend or spec.shards == 0,
+        live=spec.clock.starts_now and spec.clock.max_speed is not None,
     )
     return replace(
         found,

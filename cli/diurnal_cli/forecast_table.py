@@ -14,7 +14,7 @@ from rich.text import Text
 
 from diurnal_api.money import SECONDS_A_DAY
 from diurnal_cli import amounts
-from diurnal_cli.forecast import speed_of
+from diurnal_cli.forecast import MAX_SPEED, speed_of
 from diurnal_cli.forecast_warnings import warnings_of
 from diurnal_worker.activity import DAY, SECOND
 
@@ -30,6 +30,10 @@ _BAR: Final = 16
 _HOURS_A_DAY: Final = 24
 _MOST_SHARDS: Final = 8
 _UNLIMITED: Final = "as fast as it can"
+_WORKERS: Final = "the workers"
+_WORDS: Final = {"From (UTC)", "", "Bound by"}
+_YEAR: Final = 365.25 * SECONDS_A_DAY
+_LONG: Final = 3 * _YEAR
 
 
 def table(found: Forecast) -> RenderableType:
@@ -62,16 +66,16 @@ def _summary(found: Forecast) -> Table:
 def _users(found: Forecast) -> str:
     dataset = found.plan.dataset.uri if found.plan.dataset else ""
     others = found.countries_in_dataset - found.countries
-    rest = f"; {others} of the table have none" if others else ""
+    rest = f"; {others} more of it too small for one" if others else ""
     return (
         f"{amounts.count(int(found.plan.population.users))} in {found.countries} countries of {dataset}{rest}"
     )
 
 
 def _rates(found: Forecast) -> str:
-    mean = f"{amounts.significant(found.mean_rate)} events a simulated second in the mean"
+    mean = f"{amounts.significant(found.mean_rate)} events a simulated second, the mean of a nominal day"
     if found.highest.at is None:
-        return f"{mean}, and all the time"
+        return f"{mean} and of every moment"
     return f"{mean}\nhighest {_extreme(found.highest)}\nlowest  {_extreme(found.lowest)}"
 
 
@@ -93,7 +97,7 @@ def _clock(found: Forecast) -> str:
     start, ending = amounts.instant(found.plan.start), found.ending
     if ending is None:
         return f"{start}, without an end"
-    length = amounts.duration((ending.at - found.plan.start) / SECOND)
+    length = _duration((ending.at - found.plan.start) / SECOND)
     by = (
         "" if ending.by == "end" else f"\nbudget.{ending.by} ends it with message {_about(ending.leg.events)}"
     )
@@ -120,11 +124,9 @@ def _limits(found: Forecast) -> str:
 def _real_time(found: Forecast) -> str:
     if found.speed is None:
         return "what the workers need to generate the events"
-    daily = f"{amounts.duration(SECONDS_A_DAY / found.speed)} a simulated day"
+    daily = f"{_duration(SECONDS_A_DAY / found.speed)} a simulated day"
     return (
-        daily
-        if found.ending is None
-        else f"{amounts.duration(found.ending.leg.real_seconds)} to the end; {daily}"
+        daily if found.ending is None else f"{_duration(found.ending.leg.real_seconds)} to the end; {daily}"
     )
 
 
@@ -135,15 +137,16 @@ def _publishing(found: Forecast) -> str:
     if rate is not None:
         prices.append(f"{_usd(found.cost.usd_of(rate * SECONDS_A_DAY))} a real day")
     prices.append(f"{_usd(found.cost.usd_of(found.mean_rate * (DAY // SECOND)))} a simulated day")
-    free = "" if found.charged else "\n(this sink is free; so much it would be with pubsub)"
+    free = "" if found.charged else "\n(what it would cost: this sink is free)"
     return f"{'; '.join(prices)}{free}"
 
 
 def _message(found: Forecast) -> str:
     cost = found.cost
     return (
-        f"{amounts.significant(cost.content_bytes)} bytes in the mean, billed as {amounts.significant(cost.bytes_a_message)}"
-        f" at ${cost.usd_per_tib} a TiB; the first\n10 GiB of a month, free for a billing account, are not deducted"
+        f"{amounts.significant(cost.content_bytes)} bytes in the mean, billed as "
+        f"{amounts.significant(cost.bytes_a_message)}, at ${cost.usd_per_tib} a TiB; the first\n"
+        "10 GiB of a month, free for a billing account, are not deducted"
     )
 
 
@@ -154,61 +157,50 @@ def _usd(usd: Decimal) -> str:
 
 
 def _hours(found: Forecast) -> Table:
-    rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    weekly = len(found.hours) > _HOURS_A_DAY
-    for title in ("Day" if weekly else "From (UTC)", "Events/s", "", "Speed", "Bound by"):
-        rows.add_column(title, justify="right" if title in {"Events/s", "Speed"} else "left", no_wrap=True)
-    groups = _days(found.hours) if weekly else tuple((hour,) for hour in found.hours)
+    return _by_day(found) if len(found.hours) > _HOURS_A_DAY else _by_hour(found)
+
+
+def _by_hour(found: Forecast) -> Table:
+    rows = _table("From (UTC)", "Events/s", "", "Speed", "Bound by")
     top = max((hour.rate for hour in found.hours), default=0.0)
-    for group in groups:
-        events = sum(hour.leg.events for hour in group)
-        length = group[-1].end - group[0].start
-        rate = events * SECOND / length
+    for hour in found.hours:
+        bar = "\N{BLACK SQUARE}" * round(_BAR * hour.rate / top) if top else ""
         rows.add_row(
-            _from(group, weekly=weekly),
-            _rate_of(group, rate, weekly=weekly),
-            Text("\N{BLACK SQUARE}" * round(_BAR * rate / top) if top else "", "cyan"),
-            _speed_of(group, length),
-            _bound_by(group),
+            f"{amounts.moment(hour.start):%m-%d %H:%M}",
+            amounts.significant(hour.rate),
+            Text(bar, "cyan"),
+            _times(hour.speed),
+            hour.binds or _WORKERS,
         )
     return rows
 
 
-def _days(hours: tuple[Hour, ...]) -> tuple[tuple[Hour, ...], ...]:
-    return tuple(hours[i : i + _HOURS_A_DAY] for i in range(0, len(hours), _HOURS_A_DAY))
+def _by_day(found: Forecast) -> Table:
+    """A week, a row a day: 168 hours are for machines."""
+    rows = _table("From (UTC)", "Mean/s", "Lowest", "Highest", "Speed", "Bound by")
+    for i in range(0, len(found.hours), _HOURS_A_DAY):
+        day = found.hours[i : i + _HOURS_A_DAY]
+        length = day[-1].end - day[0].start
+        rows.add_row(
+            f"{amounts.moment(day[0].start):%a %d %H:%M}",
+            amounts.significant(sum(hour.leg.events for hour in day) * SECOND / length),
+            amounts.significant(min(hour.rate for hour in day)),
+            amounts.significant(max(hour.rate for hour in day)),
+            _times(speed_of(length, sum(hour.leg.real_seconds for hour in day))),
+            _bound_by(day),
+        )
+    return rows
 
 
-def _from(group: tuple[Hour, ...], *, weekly: bool) -> str:
-    moment = amounts.moment(group[0].start)
-    return f"{moment:%a %m-%d %H:%M}" if weekly else f"{moment:%m-%d %H:%M}"
+def _bound_by(day: tuple[Hour, ...]) -> str:
+    binding = {hour.binds for hour in day}
+    if len(binding) == 1:
+        return binding.pop() or _WORKERS
+    return "budget, maxSpeed" if MAX_SPEED in binding else "budget"
 
 
-def _rate_of(group: tuple[Hour, ...], mean: float, *, weekly: bool) -> str:
-    if not weekly:
-        return amounts.significant(mean)
-    rates = [hour.rate for hour in group]
-    return (
-        f"{amounts.significant(mean)} ({amounts.significant(min(rates))}-{amounts.significant(max(rates))})"
-    )
-
-
-def _speed_of(group: tuple[Hour, ...], length: int) -> str:
-    speed = speed_of(length, sum(hour.leg.real_seconds for hour in group))
-    return "-" if speed is None else _times(speed)
-
-
-def _bound_by(group: tuple[Hour, ...]) -> str:
-    return ", ".join(sorted({hour.binds or "the workers" for hour in group}))
-
-
-def _times(speed: float) -> str:
-    return f"{amounts.significant(speed)}x"
-
-
-def _shards(found: Forecast) -> RenderableType:
-    rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("Shard", "Slots", "Users", "Events a simulated s", "Messages a real s"):
-        rows.add_column(title, justify="right", no_wrap=True)
+def _shards(found: Forecast) -> Table:
+    rows = _table("Shard", "Slots", "Users", "Events a simulated s", "Messages a real s")
     shown = found.shards if len(found.shards) <= _MOST_SHARDS else (*found.shards[:3], found.shards[-1])
     for share in shown:
         if share is shown[-1] and len(shown) < len(found.shards):
@@ -226,3 +218,21 @@ def _shard(share: ShardShare) -> tuple[str, ...]:
         amounts.significant(share.events_per_second),
         _UNLIMITED if rate is None else amounts.significant(rate),
     )
+
+
+def _table(*titles: str) -> Table:
+    """An open table; words stand left, numbers right."""
+    rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in titles:
+        rows.add_column(title, justify="left" if title in _WORDS else "right", no_wrap=True)
+    return rows
+
+
+def _times(speed: float | None) -> str:
+    return "-" if speed is None else f"{amounts.significant(speed)}x"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _LONG:
+        return amounts.duration(seconds)
+    return f"{amounts.significant(seconds / _YEAR)} years"

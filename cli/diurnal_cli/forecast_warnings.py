@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from diurnal_api.planning import UNTHROTTLED_MESSAGES_PER_SECOND
 from diurnal_cli import amounts
+from diurnal_cli.forecast import MAX_SPEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,9 @@ def _warnings(found: Forecast) -> Iterator[str]:
     yield from _beyond_the_workers(found)
     if found.cost.minimum_binds:
         yield (
-            f"Requests hold only some {amounts.significant(found.cost.messages_per_request)} messages, so the minimum "
-            "of 1,000 bytes a request decides the price: fewer shards or a longer sink.pubsub.maxBatchSeconds is cheaper."
+            f"Requests hold only some {amounts.significant(found.cost.messages_per_request)} messages, so the "
+            "minimum of 1,000 bytes a request decides the price: fewer shards or a longer "
+            "sink.pubsub.maxBatchSeconds is cheaper."
         )
 
 
@@ -46,21 +48,20 @@ def _slow(found: Forecast) -> Iterator[str]:
 
 
 def _behind(found: Forecast) -> Iterator[str]:
-    """With maxSpeed the run is meant to keep up, and in some hours it cannot."""
-    most = found.plan.pace.max_speed
-    slow = [hour for hour in found.hours if hour.binds not in {None, "maxSpeed"}]
-    if most is None or not slow or len(slow) == len(found.hours):
-        return
-    yield (
-        f"In {len(slow)} of the first {len(found.hours)} hours the budget ({found.budget_by}) holds the clock below "
-        f"maxSpeed {amounts.significant(float(most))}; what it falls behind then is not made up."
-    )
+    """Live traffic that cannot keep up in the busy hours."""
+    budget = found.plan.pace.messages_per_second
+    slow = [hour for hour in found.hours if hour.binds not in {None, MAX_SPEED}]
+    if found.live and budget is not None and slow and found.mean_rate <= float(budget):
+        yield (
+            f"In {len(slow)} of the first {len(found.hours)} hours the budget ({found.budget_by}) is below "
+            "the rate: live traffic falls behind real time then, and only a maxSpeed above 1 lets it catch up."
+        )
 
 
 def _beyond_the_workers(found: Forecast) -> Iterator[str]:
     rate, able = found.messages_per_second, UNTHROTTLED_MESSAGES_PER_SECOND * len(found.shards)
     if rate is not None and rate > able:
         yield (
-            f"The pace asks for {amounts.significant(rate)} messages a real second; {len(found.shards)} "
-            f"shard{'s' if len(found.shards) != 1 else ''} generate some {amounts.significant(able)}: it will be slower."
+            f"The pace asks for {amounts.significant(rate)} messages a real second, which is more than the some "
+            f"{amounts.significant(able)} that shards={len(found.shards)} can generate: it will be slower."
         )

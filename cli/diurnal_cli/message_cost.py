@@ -68,7 +68,7 @@ class MessageCost:
 
 
 def mean_content_bytes(world: World, events: Events, sink: Sink, start: int) -> float:
-    """Mean bytes of body and attributes: a sample of events, users evenly drawn, through the worker's encoder."""
+    """Mean bytes of body and attributes: a sample, evenly over the users, through the worker's encoder."""
     maker = EventMaker(world, events.weights.event_types, events.weights.device_types)
     names = sink.pubsub.attributes if sink.pubsub else ()
     encoder = Encoder(maker, events.encoding, "pubsub", names)

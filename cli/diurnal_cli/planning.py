@@ -11,7 +11,8 @@ import yaml
 from rich.console import Console
 
 from diurnal_api.plan import DatasetRef
-from diurnal_api.planning import first_plan
+from diurnal_api.money import total_messages
+from diurnal_api.planning import FEWEST_IN_A_REQUEST, first_plan, largest_billed_message
 from diurnal_cli.durations import parse_duration
 from diurnal_cli.forecast import forecast
 from diurnal_cli.forecast_document import document
@@ -23,11 +24,11 @@ from diurnal_worker.dataset import DatasetError
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 from diurnal_worker.zonefiles import TZDATA_VERSION
-from diurnal_worker.zones import Offsets
+from diurnal_worker.zones import QUARTER, Offsets
 
 if TYPE_CHECKING:
     from diurnal_api.plan import Plan
-    from diurnal_api.spec import TrafficSimulation
+    from diurnal_api.spec import Spec, TrafficSimulation
     from diurnal_cli.forecast import Forecast
     from diurnal_worker.dataset import Dataset
 
@@ -39,7 +40,7 @@ def run(file: str, settings: tuple[str, ...], length: str | None, output: str) -
     try:
         found = forecast_of(file, settings, length, time.time_ns() // _MICROSECOND_IN_NS)
     except (InvalidInput, DatasetError) as error:
-        print(f"diurnal: {error}", file=sys.stderr)
+        sys.stderr.write(f"diurnal: {error}\n")
         return INVALID
     _show(found, output)
     return COMPLETED
@@ -57,9 +58,9 @@ def forecast_of(file: str, settings: tuple[str, ...], length: str | None, now: i
 
 def _show(found: Forecast, output: str) -> None:
     if output == "json":
-        print(json.dumps(document(found), indent=2))
+        sys.stdout.write(json.dumps(document(found), indent=2) + "\n")
     elif output == "yaml":
-        print(yaml.safe_dump(document(found), sort_keys=False), end="")
+        sys.stdout.write(yaml.safe_dump(document(found), sort_keys=False))
     else:
         console = Console(highlight=False)
         console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
@@ -68,6 +69,7 @@ def _show(found: Forecast, output: str) -> None:
 
 def _planned(simulation: TrafficSimulation, dataset: Dataset, length: str | None, now: int) -> Plan:
     spec = simulation.spec
+    _refuse_too_little_money(spec)
     plan = first_plan(
         spec,
         run=f"{simulation.metadata.name}-{spec.restart_nonce}",
@@ -96,6 +98,16 @@ def _end(plan: Plan, length: str | None) -> int | None:
     return end if plan.pace.end is None else min(end, plan.pace.end)
 
 
+def _refuse_too_little_money(spec: Spec) -> None:
+    """A run of no message is none."""
+    largest = largest_billed_message(spec.events, spec.sink)
+    if total_messages(spec.budget, largest, FEWEST_IN_A_REQUEST) == 0:
+        raise InvalidInput(
+            f"budget.maxUSD {spec.budget.max_usd} does not pay for one message of {largest} bytes at "
+            f"{spec.budget.usd_per_tib} USD a TiB: raise it"
+        )
+
+
 def _dataset(simulation: TrafficSimulation) -> Dataset:
     countries = simulation.spec.population.countries
     if countries.config_map is not None:
@@ -107,8 +119,8 @@ def _dataset(simulation: TrafficSimulation) -> Dataset:
 
 
 def _refuse_odd_offsets(world: World, start: int) -> None:
-    """A zone that is no multiple of 15 minutes from UTC at the start is the dataset's fault, or the clock's."""
+    """A zone that is no multiple of 15 minutes from UTC at the start is refused, for people."""
     try:
-        Offsets(world.zones).at(start // (900 * 1_000_000))
+        Offsets(world.zones).at(start // QUARTER)
     except ValueError as error:
         raise InvalidInput(str(error)) from None
