@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Span:
-    """Events first .. last - 1 of a stretch, complete up to ``until``, to be sent ``due`` seconds into it."""
+    """Events first .. last - 1 of a stretch, complete up to ``until``, to be sent ``due`` seconds into it.
+
+    ``open``: the next span begins in the microsecond in which this one ends.
+    """
 
     first: int
     last: int
     until: int
     due: float
+    open: bool = False
 
 
 def spans(
@@ -30,12 +34,12 @@ def spans(
     cuts: list[Span] = []
     first = 0
     while first < times.size:
-        by_time = int(np.searchsorted(due, due[first] + seconds, side="right"))
+        by_time = int(np.searchsorted(due, due[first] + seconds, side="left"))
         last = min(first + most, max(by_time, first + 1))
         if last < times.size:
             last = _between_microseconds(times, first, last, most)
         until = int(times[last]) if last < times.size else end
-        cuts.append(Span(first, last, until, float(due[last - 1])))
+        cuts.append(Span(first, last, until, float(due[last - 1]), until == times[last - 1]))
         first = last
     if not cuts:
         return [Span(0, 0, end, length)]

@@ -8,6 +8,8 @@ their sum is B, without talking to each other.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 _SECOND: Final = 1_000_000
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,18 @@ class Pace:
     def due(self, times: NDArray[np.int64], stretch: Stretch, world_count: int) -> F64:
         """When each of a shard's events is due, in seconds after the stretch began; ascending."""
         by_budget = self._by_budget(world_count)
-        place = np.arange(times.size) * (by_budget / max(times.size, 1))
+        place: F64 = np.arange(times.size) * (by_budget / max(times.size, 1))
         if self.max_speed is None or by_budget >= self._by_speed(stretch.end - stretch.begin):
             return place
-        own = (times - stretch.begin) / (_SECOND * self.max_speed)
-        return place + np.maximum.accumulate(own - place) if times.size else own
+        own: F64 = (times - stretch.begin) / (_SECOND * self.max_speed)
+        if times.size:
+            own = place + np.maximum.accumulate(own - place)
+        return own
+
+    def density(self, own_count: int, world_count: int) -> float:
+        """The most events a second that a shard sends of a stretch in which it has ``own_count``."""
+        by_budget = self._by_budget(world_count)
+        return own_count / by_budget if by_budget > 0.0 else float("inf")
 
     def _by_budget(self, world_count: int) -> float:
         return world_count / self.messages_per_second if self.messages_per_second is not None else 0.0
@@ -59,18 +69,30 @@ class Pace:
 
 
 class Schedule:
-    """Lays stretches end to end on the wall clock. Small delays are caught up; a stall is not sprinted after."""
+    """Lays stretches end to end on the wall clock. Small delays are caught up; a stall is not sprinted after.
+
+    Catching up never sends more in a second than the densest stretch of that second holds, and one batch.
+    """
 
     def __init__(self, tolerance: float) -> None:
         self._tolerance = tolerance
         self._begin: float | None = None
         self._length = 0.0
+        self._density = math.inf
+        self._sent: deque[_Sending] = deque()
 
-    def begin(self, now: float, length: float) -> None:
-        """The next stretch begins where the last one ended, or now if that is long ago."""
+    def begin(self, now: float, length: float, density: float = math.inf) -> None:
+        """The next stretch begins where the last one ended, or now if that is long ago.
+
+        ``length`` in seconds, ``density`` in events a second.
+        """
         ideal = now if self._begin is None else self._begin + self._length
         self._begin = ideal if now - ideal <= self._tolerance else now
-        self._length = length
+        self._length, self._density = length, density
+
+    def forget(self) -> None:
+        """The next stretch begins when it begins: the one before was broken off."""
+        self._begin = None
 
     def wait(self, now: float, due: float) -> float:
         """Seconds until ``due`` seconds after the stretch's begin; 0 when it is time."""
@@ -78,4 +100,25 @@ class Schedule:
         late = now - (self._begin + due)
         if late > self._tolerance:
             self._begin += late
-        return max(-late, 0.0)
+        return max(-late, self._until_there_is_room(now), 0.0)
+
+    def sent(self, now: float, events: int) -> None:
+        """So many events were sent now."""
+        if events and not math.isinf(self._density):
+            self._sent.append(_Sending(now, events, self._density))
+
+    def _until_there_is_room(self, now: float) -> float:
+        """Seconds until the second before holds no more than its share."""
+        while self._sent and self._sent[0].at <= now - 1.0:
+            self._sent.popleft()
+        share = max((sending.density for sending in self._sent), default=0.0)
+        if sum(sending.events for sending in self._sent) <= max(share, self._density) * (1 + _ROUNDING):
+            return 0.0
+        return self._sent[0].at + 1.0 - now
+
+
+@dataclass(frozen=True)
+class _Sending:
+    at: float
+    events: int
+    density: float
