@@ -13,10 +13,11 @@ help: ## List the commands
 
 .PHONY: setup
 setup: ## Make .venv with all that is needed; the other commands do it by themselves
-	@tools/setup.sh
+	@tools/setup.sh dev
 
 .PHONY: demo
-demo: setup ## One simulated day of the whole world into out/, in under two minutes
+demo: ## One simulated day of the whole world into out/, in under two minutes
+	@tools/setup.sh run
 	@echo "This runs on this machine and writes files: it costs nothing."
 	@$(BIN)/diurnal run $(EXAMPLE) --for 1d --set budget.maxMessagesPerSecond=Unlimited
 
@@ -58,7 +59,8 @@ generate: setup ## Write the generated files anew
 	$(BIN)/python -m diurnal_cli.crd > $(CRD)
 
 .PHONY: bench-quick
-bench-quick: setup ## This worker beside a textbook loop, in under a minute
+bench-quick: ## This worker beside a textbook loop, in under a minute
+	@tools/setup.sh run
 	$(BIN)/python benchmarks/quick.py
 
 .PHONY: clean

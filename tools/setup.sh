@@ -1,14 +1,21 @@
 #!/bin/sh
-# Makes .venv with everything that the Makefile's commands need. `make` calls it before each of them;
-# it does its work once, and again whenever pyproject.toml or this file has changed.
+# Makes .venv with what the Makefile's commands need: `tools/setup.sh run` for running Diurnal,
+# `tools/setup.sh dev` for the tests and tools as well. `make` calls it before each command; it does its
+# work once, and again whenever pyproject.toml or this file has changed.
 #
 # With uv (https://docs.astral.sh/uv) if it is there, else with python3 -m venv and pip.
 set -eu
 cd "$(dirname "$0")/.."
 
-stamp=.venv/.diurnal-setup
+case "${1:-}" in
+run) what='--editable .[cli]' ;;
+dev) what='--editable .[cli,operator] --group dev' ;;
+*) echo "usage: tools/setup.sh run|dev" >&2 && exit 2 ;;
+esac
+
 state=$(cat pyproject.toml tools/setup.sh | cksum)
-if [ "$(cat "$stamp" 2>/dev/null || true)" = "$state" ]; then
+done_before() { [ "$(cat ".venv/.diurnal-$1" 2>/dev/null || true)" = "$state" ]; }
+if done_before "$1" || done_before dev; then
     exit 0
 fi
 
@@ -37,7 +44,7 @@ find_python() {
 with_uv() {
     say "setup: .venv with $(uv --version)"
     { [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv; } &&
-        uv pip install --quiet --python .venv/bin/python --editable '.[cli,operator]' --group dev
+        uv pip install --quiet --python .venv/bin/python $what
 }
 
 with_pip() {
@@ -49,11 +56,13 @@ with_pip() {
     # --group is new in pip 25.1, later than the pip that Python 3.11 brings.
     { [ -x .venv/bin/python ] || "$python" -m venv .venv; } &&
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' &&
-        .venv/bin/python -m pip install --quiet --editable '.[cli,operator]' --group dev
+        .venv/bin/python -m pip install --quiet $what
 }
 
-say "setup: installing into .venv, a minute or two the first time"
+# $what is several words, none of which has a space or matches a file.
+set -f
+say "setup: installing into .venv, about a minute the first time"
 if command -v uv >/dev/null 2>&1; then with_uv; else with_pip; fi || fail \
     "the installation failed, see above. If the package index was not reached, this shows which one is asked:" \
     "python3 -m pip config list"
-printf '%s' "$state" >"$stamp"
+printf '%s' "$state" >".venv/.diurnal-$1"
