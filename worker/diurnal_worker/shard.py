@@ -17,7 +17,7 @@ import numpy as np
 from diurnal_api.layout import Segment, cut, earliest, merge, parse_position, slots_of
 from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
 from diurnal_worker.arrivals import Arrivals
-from diurnal_worker.batching import Span, spans
+from diurnal_worker.batching import spans
 from diurnal_worker.checkpoints import (
     Checkpoint,
     CheckpointStore,
@@ -26,11 +26,12 @@ from diurnal_worker.checkpoints import (
     position_texts,
 )
 from diurnal_worker.pace import Pace, Schedule
+from diurnal_worker.prepared import Parcel, Prepared
 from diurnal_worker.sinks import Batch, PermanentSinkError
 from diurnal_worker.totals import Total
 
 if TYPE_CHECKING:
-    from diurnal_api.plan import Plan
+    from diurnal_api.plan import DatasetRef, Plan
     from diurnal_worker.encoding import Encoder
     from diurnal_worker.events import EventMaker, Events
     from diurnal_worker.rows import Rows
@@ -80,16 +81,6 @@ class Workshop:
 
 
 @dataclass
-class _Prepared:
-    """A stretch ready to be sent."""
-
-    events: Events
-    rows: Rows
-    spans: list[Span]
-    sent: int = 0
-
-
-@dataclass
 class _Sent:
     until: int
     spent: Spent
@@ -117,8 +108,9 @@ class Shard:
     settings: Settings
     found: Checkpoint | None = None
     tally: Tally | None = None
+    dataset: DatasetRef | None = None
     ended: Checkpoint | None = None
-    _prepared: _Prepared | None = None
+    _prepared: Prepared | None = None
     _end: _End | None = None
     _in_flight: deque[_Sent] = field(default_factory=deque)
 
@@ -127,7 +119,9 @@ class Shard:
         own = slots_of(self.number, self.plan.shards)
         self._segments = self.found.position if self.found else cut(whole, own)
         self._frontier = self._segments
-        self._reach = earliest(self._segments)
+        # What a predecessor promised it may have sent: no later promise may be nearer.
+        self._promised_before = self.found.reach if self.found else earliest(self._segments)
+        self._reach = self._promised_before
         self._spent = self.found.spent if self.found else Spent()
         self._schedule = Schedule(self.settings.tolerance)
         self._obey_pace()
@@ -141,6 +135,11 @@ class Shard:
         """Where the shard stands: everything before is acknowledged."""
         return self._segments
 
+    @property
+    def spent(self) -> Spent:
+        """What was sent and acknowledged in this epoch."""
+        return self._spent
+
     def step(self) -> float | None:
         """Does what is due; returns the seconds for which nothing is, or None when the shard has ended."""
         if self.ended is not None:
@@ -153,6 +152,17 @@ class Shard:
             self._fail(error)
             return None
 
+    def renew(self) -> None:
+        """Stores the last checkpoint again when one is due: what a shard that rests does to keep its Lease."""
+        now = self.clock.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + self.settings.checkpoint
+            with suppress(StoreUnavailableError):
+                if self.ended is not None:
+                    self.store.save(self.ended)
+                else:
+                    self._checkpoint(self._reach)
+
     def repace(self, plan: Plan) -> None:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
         if plan.pace == self.plan.pace:
@@ -160,6 +170,7 @@ class Shard:
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._prepared = self._end = self.ended = None
+        self._schedule.forget()
         self._obey_pace()
 
     def _obey_pace(self) -> None:
@@ -173,14 +184,22 @@ class Shard:
         if self.ended is not None:
             return True
         try:
+            self._finish_the_microsecond()
             drained = bool(self.sink.drain(timeout))
             if drained:
-                self._reach = earliest(self._frontier)
+                self._reach = max(earliest(self._frontier), self._promised_before)
             self._checkpoint(self._reach)
         except PermanentSinkError as error:
             self._fail(error)
             return False
         return drained
+
+    def _finish_the_microsecond(self) -> None:
+        """Sends what shares its time with the last event that was sent, for no clock lies between them."""
+        prepared = self._prepared
+        while prepared is not None and prepared.sent and prepared.spans[prepared.sent - 1].open:
+            self._send(prepared)
+            prepared = self._prepared
 
     def _step(self) -> float:
         self._checkpoint_when_due()
@@ -202,25 +221,28 @@ class Shard:
             with suppress(StoreUnavailableError):
                 self._checkpoint(self._reach_from(earliest(self._frontier)))
 
-    def _send_due(self, prepared: _Prepared) -> float:
-        span = prepared.spans[prepared.sent]
-        wait = self._schedule.wait(self.clock.monotonic(), span.due)
+    def _send_due(self, prepared: Prepared) -> float:
+        wait = self._schedule.wait(self.clock.monotonic(), prepared.next.due)
         if wait > 0.0:
             return min(wait, max(self._due_at - self.clock.monotonic(), 0.0))
-        payload = prepared.rows.slice(span.first, span.last)
+        parcel = prepared.parcel()
         room = getattr(self.sink, "room", None)
-        if room is not None and not room(len(payload), self.settings.poll):
-            return 0.0
-        count = span.last - span.first
-        self.sink.send(Batch(payload, count, span.until))
-        if self.tally is not None:
-            self.tally.add(prepared.events.part(slice(span.first, span.last)))
-        self._in_flight.append(_Sent(span.until, _cost(len(payload), count)))
-        self._frontier = _moved(self._frontier, span.until)
-        prepared.sent += 1
-        if prepared.sent == len(prepared.spans):
-            self._prepared = None
+        if room is None or room(len(parcel.payload), self.settings.poll):
+            self._send(parcel)
+            self._schedule.sent(self.clock.monotonic(), len(parcel.events))
+            prepared.sent()
+            if prepared.done:
+                self._prepared = None
         return 0.0
+
+    def _send(self, parcel: Parcel) -> None:
+        """Hands a span to the sink."""
+        until = parcel.span.until
+        self.sink.send(Batch(parcel.payload, len(parcel.events), until))
+        if self.tally is not None:
+            self.tally.add(parcel.events)
+        self._in_flight.append(_Sent(until, _cost(len(parcel.payload), len(parcel.events))))
+        self._frontier = _moved(self._frontier, until)
 
     def _prepare(self) -> float | None:
         """Makes the next stretch; returns seconds to wait where it may not begin yet."""
@@ -250,12 +272,10 @@ class Shard:
         arrived = _together([timeline.arrivals(stretch, slots) for slots in ranges]).between(clock, end)
         if self._total is not None and (limit := self._total.cut(stretch)) is not None:
             arrived = limit.allowed(arrived)
-            if limit.clock <= end:
+            if limit.clock < end or end == stretch.end:
                 end = max(limit.clock, clock)
                 text = f"the total of {self.plan.pace.max_messages} messages is reached"
                 self._end = _End("BudgetExhausted", text, end)
-        events = self.workshop.maker.make(arrived)
-        rows = self.workshop.encoder.encode(events, self.clock.wall())
         world = timeline.world_count(stretch) if self._pace.counts else 0
         share = (end - clock) / (stretch.end - stretch.begin)
         length = self._pace.seconds(round(world * share), end - clock)
@@ -263,8 +283,13 @@ class Shard:
         batches = spans(
             arrived.times, due, end, self.settings.most_messages, self.settings.batch_seconds, length
         )
-        self._schedule.begin(self.clock.monotonic(), length)
-        self._prepared = _Prepared(events, rows, batches)
+        self._schedule.begin(self.clock.monotonic(), length, self._pace.density(len(arrived), round(world * share)))
+        self._prepared = Prepared(arrived, batches, self._written)
+
+    def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:
+        """Events and their bytes, generated now."""
+        events = self.workshop.maker.make(arrived)
+        return events, self.workshop.encoder.encode(events, self.clock.wall())
 
     def _conclude(self) -> float:
         """Awaits the last acknowledgements, then records the end."""
@@ -300,6 +325,7 @@ class Shard:
             segments=position_texts(self._segments),
             reach=reach,
             spent=self._spent,
+            dataset=self.dataset,
             sink=marks,
             tally=tally,
         )

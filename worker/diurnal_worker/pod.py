@@ -1,0 +1,325 @@
+"""A worker in a pod: obeys its simulation's plan, holds its Lease, publishes its slots.
+
+It exits on SIGTERM alone: whatever else ends its work (a seal, another plan, the run's end, a permanent
+error) is written down and waited out, for a Deployment would only restart it. Exit codes: 0 drained and
+released, 75 stopped with something unacknowledged, which the next worker sends again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from diurnal_api.layout import cut, earliest, parse_position, slots_of
+from diurnal_api.plan import DatasetRef
+from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
+from diurnal_worker.checkpoints import Checkpoint, StoreUnavailableError, position_texts
+from diurnal_worker.dataset import Dataset, DatasetError
+from diurnal_worker.metrics import Health, Metrics, serve
+from diurnal_worker.obeying import Identity, Slowest, orders
+from diurnal_worker.shard import Settings, Shard
+from diurnal_worker.sinks import PermanentSinkError
+from diurnal_worker.sources import load
+from diurnal_worker.tenure import LeaseLostError, Tenure
+from diurnal_worker.workshop import build_workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from diurnal_api.plan import Plan
+    from diurnal_worker.shard import Clock
+
+DRAINED: Final = 0
+UNACKNOWLEDGED: Final = 75
+_MARGIN: Final = 2 / 15  # of a lease: what an attempt must end before its deadline
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Every wait of a worker, in seconds; settings, so that tests scale them."""
+
+    lease: float = 15.0
+    checkpoint: float = 5.0
+    poll: float = 1.0
+    look: float = 5.0
+    retry: float = 30.0
+    drain: float = 30.0
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str], shards: int = 1) -> Timing:
+        """Times of the environment; checkpoints and looks grow rarer above some 200 shards."""
+
+        def seconds(name: str, default: float) -> float:
+            return float(environment.get(f"DIURNAL_{name}_SECONDS", default))
+
+        lease = seconds("LEASE", 15.0)
+        rarer = min(max(shards / 200, 1.0), 2.0)
+        return Timing(
+            lease,
+            min(seconds("CHECKPOINT", lease / 3) * rarer, lease / 2),
+            seconds("POLL", lease / 15),
+            seconds("LOOK", lease / 3) * rarer,
+            seconds("RETRY", 2 * lease),
+            seconds("DRAIN", 2 * lease),
+        )
+
+
+class PodWorker:
+    """The life of one worker."""
+
+    def __init__(
+        self, me: Identity, api: ApiServer, clock: Clock, timing: Timing, stopped: threading.Event
+    ) -> None:
+        self.me, self.api, self.clock, self.timing, self.stopped = me, api, clock, timing, stopped
+        self.health, self.metrics = Health(), Metrics()
+        self._slowest = Slowest()
+        self._looked_at = float("-inf")
+        self._log = structlog.get_logger().bind(
+            simulation=f"{me.namespace}/{me.name}", shard=me.shard, epoch=me.epoch
+        )
+        self._said = ""
+
+    def run(self) -> int:
+        """Works until stopped; returns the process's exit code."""
+        while not self.stopped.is_set():
+            self.health.beat = self.clock.monotonic()
+            try:
+                plan = self._plan()
+                if plan is not None and (code := self._hold_and_publish(plan)) is not None:
+                    return code
+            except UnavailableError as error:
+                self._say("api_server_unavailable", str(error))
+            self.health.ready = False
+            self.stopped.wait(self.timing.poll)
+        return DRAINED
+
+    def _plan(self) -> Plan | None:
+        """The plan to obey, None where there is none for this worker."""
+        try:
+            found = orders(self.api.simulation(self.me.name), self.me)
+        except MissingError:
+            self._say("waiting", "the simulation is gone")
+            return None
+        now = self.clock.monotonic()
+        self._looked_at = now
+        self._slowest.observe(found.slowest, now)
+        if found.plan is None:
+            self._say("waiting", found.why)
+        return found.plan
+
+    def _hold_and_publish(self, plan: Plan) -> int | None:
+        """Takes the Lease and publishes under it; None where it is to be tried again."""
+        tenure = Tenure(
+            self.api,
+            self.me.lease,
+            self.me.pod,
+            self.clock,
+            self.timing.lease,
+            lambda: self._slowest.at(self.clock.monotonic()),
+        )
+        while not self.stopped.is_set():
+            self.health.beat = self.clock.monotonic()
+            refused = tenure.acquire(self.timing.poll)
+            if refused is None:
+                break
+            self._say("waiting", refused.why)
+            if refused.final:
+                return None
+            self.stopped.wait(refused.wait)
+        if not tenure.held:
+            return DRAINED
+        try:
+            return self._publish(plan, tenure)
+        except LeaseLostError as error:
+            self._say("lease_lost", str(error))
+            return None
+        finally:
+            self.metrics.lease.set(0)
+            tenure.release()
+
+    def _publish(self, plan: Plan, tenure: Tenure) -> int | None:
+        self.metrics.lease.set(1)
+        sink = self._sink(plan, tenure)
+        try:
+            dataset = self._dataset(plan, tenure)
+            if dataset is None:
+                return None
+            return self._drive(self._shard(plan, dataset, sink, tenure), tenure)
+        except (DatasetError, PermanentSinkError) as error:
+            self._record_failure(plan, tenure, getattr(error, "reason", "Failed"), str(error))
+            return self._wait_to_retry(tenure)
+        finally:
+            sink.close()
+
+    def _drive(self, shard: Shard, tenure: Tenure) -> int | None:
+        self._say("publishing", f"from {shard.found.segments if shard.found else shard.plan.segments}")
+        while not self.stopped.is_set():
+            self.health.beat = self.clock.monotonic()
+            if not self._obey_changes(shard):
+                shard.stop(tenure.seconds_left())
+                return None
+            if tenure.seconds_left() <= 0:
+                self._pause(shard)
+                continue
+            self.health.ready = True
+            wait = shard.step()
+            self.metrics.observe(shard)
+            if wait is None:
+                if shard.ended is not None and shard.ended.state == "Failed":
+                    self._say("failed", f"{shard.ended.reason}: {shard.ended.message}")
+                    return self._wait_to_retry(tenure)
+                self._say(shard.ended.state if shard.ended else "ended", shard.ended.message if shard.ended else "")
+                wait = self._stay_ended(shard)
+            self.stopped.wait(min(wait, self.timing.poll))
+        drained = shard.stop(min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))
+        self.metrics.observe(shard)
+        self._say("stopped", "drained" if drained else "stopped with messages unacknowledged")
+        return DRAINED if drained else UNACKNOWLEDGED
+
+    def _obey_changes(self, shard: Shard) -> bool:
+        """Looks at the plan now and then; whether it is still this worker's."""
+        if self.clock.monotonic() - self._looked_at < self.timing.look:
+            return True
+        try:
+            plan = self._plan()
+        except UnavailableError:
+            self._looked_at = self.clock.monotonic()
+            return True
+        if plan is not None:
+            shard.repace(plan)
+        return plan is not None
+
+    def _pause(self, shard: Shard) -> None:
+        """The lease ran out while nobody answered: nothing is sent until it is renewed, if it still can be."""
+        self.health.ready = False
+        self._say("paused", "the lease could not be renewed in time")
+        shard.renew()
+        self.stopped.wait(self.timing.poll)
+
+    def _stay_ended(self, shard: Shard) -> float:
+        """An ended shard keeps its Lease, so that a raised budget or a later end finds it."""
+        shard.renew()
+        return self.timing.poll
+
+    def _wait_to_retry(self, tenure: Tenure) -> int | None:
+        self.health.ready = False
+        tenure.release()
+        self.stopped.wait(self.timing.retry)
+        return DRAINED if self.stopped.is_set() else None
+
+    def _record_failure(self, plan: Plan, tenure: Tenure, reason: str, message: str) -> None:
+        self._say("failed", f"{reason}: {message}")
+        whole = parse_position(plan.segments)
+        begun = cut(whole, slots_of(self.me.shard, int(plan.shards)))
+        found = tenure.checkpoint or Checkpoint(
+            epoch=self.me.epoch,
+            shard=self.me.shard,
+            segments=position_texts(begun),
+            reach=earliest(begun),
+        )
+        with suppress(StoreUnavailableError):
+            tenure.save(found.model_copy(update={"state": "Failed", "reason": reason, "message": message}))
+
+    def _shard(self, plan: Plan, dataset: Dataset, sink: Any, tenure: Tenure) -> Shard:
+        workshop = build_workshop(plan, dataset, sink.framing)
+        found = tenure.checkpoint
+        reported = DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256)
+        pubsub = plan.sink.pubsub
+        settings = Settings(
+            checkpoint=self.timing.checkpoint,
+            poll=min(self.timing.poll, 0.2),
+            most_messages=int(pubsub.max_batch_messages) if pubsub else 1000,
+            batch_seconds=min(float(pubsub.max_batch_seconds), 1.0) if pubsub else 1.0,
+        )
+        return Shard(
+            self.me.shard,
+            plan,
+            workshop,
+            sink,
+            tenure,
+            self.clock,
+            settings,
+            found,
+            dataset=reported if self.me.shard == 0 else None,
+        )
+
+    def _dataset(self, plan: Plan, tenure: Tenure) -> Dataset | None:
+        """The dataset: shard 0 finds out which bytes, the others wait until the plan says so."""
+        if plan.dataset is not None:
+            generation = None if plan.dataset.generation is None else int(plan.dataset.generation)
+            return load(plan.dataset.uri, generation=generation, sha256=plan.dataset.sha256 or None)
+        if self.me.shard != 0:
+            self._say("waiting", "shard 0 has not found the dataset yet")
+            return None
+        countries = plan.population.countries
+        reference = countries.builtin or countries.uri or ""
+        generation = None if countries.generation is None else int(countries.generation)
+        return load(reference, generation=generation, sha256=countries.sha256)
+
+    def _sink(self, plan: Plan, tenure: Tenure) -> Any:
+        if plan.sink.pubsub is not None:
+            from diurnal_worker.sinks.pubsub import PubsubSink
+
+            margin = self.timing.lease * _MARGIN
+            return PubsubSink(plan.sink.pubsub.topic, attempt_budget=lambda: tenure.seconds_left() - margin)
+        if plan.sink.stdout is not None:
+            from diurnal_worker.sinks.stdout import StdoutSink
+
+            return StdoutSink()
+        from diurnal_worker.sinks.discard import DiscardSink
+
+        return DiscardSink()
+
+    def _say(self, event: str, why: str) -> None:
+        """Logs a change of what this worker does, once."""
+        if (said := f"{event} {why}") != self._said:
+            self._said = said
+            self._log.info(event, why=why)
+
+
+class BootClock:
+    """The clocks of the machine; CLOCK_BOOTTIME goes on while it sleeps, so that a thawed process knows."""
+
+    def monotonic(self) -> float:
+        """Seconds since boot."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall(self) -> int:
+        """Microseconds since 1970."""
+        return time.time_ns() // 1000
+
+
+def main() -> int:
+    """The entry of ``diurnal-worker``."""
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.add_log_level,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        me = Identity.from_environment(os.environ)
+    except ValueError as error:
+        print(f"diurnal-worker: {error}", file=sys.stderr)
+        return 1
+    from diurnal_worker.apiserver import KubernetesApi
+
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    clock = BootClock()
+    worker = PodWorker(me, KubernetesApi(me.namespace), clock, Timing.from_environment(os.environ), stopped)
+    port = int(os.environ.get("DIURNAL_METRICS_PORT", "9090"))
+    if port:
+        serve(worker.metrics, worker.health, port, 4 * worker.timing.lease, clock.monotonic)
+    return worker.run()
