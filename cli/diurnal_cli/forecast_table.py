@@ -66,7 +66,7 @@ def _summary(found: Forecast) -> Table:
 def _users(found: Forecast) -> str:
     dataset = found.plan.dataset.uri if found.plan.dataset else ""
     others = found.countries_in_dataset - found.countries
-    rest = f"; {others} more of it too small for one" if others else ""
+    rest = f"; {others} more of it without a user" if others else ""
     return (
         f"{amounts.count(int(found.plan.population.users))} in {found.countries} countries of {dataset}{rest}"
     )

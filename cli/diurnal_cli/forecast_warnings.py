@@ -41,9 +41,9 @@ def _slow(found: Forecast) -> Iterator[str]:
     if budget is None or speed is None or speed >= 1 - _SLACK or found.mean_rate <= float(budget):
         return
     yield (
-        f"The world sends {amounts.significant(found.mean_rate)} events/s in the mean, the budget "
-        f"({found.budget_by}) allows {amounts.significant(float(budget))}: simulated time runs at "
-        f"{amounts.significant(speed)}x real time, a simulated day takes {amounts.duration(86_400 / speed)}."
+        f"The world sends {amounts.significant(found.mean_rate)} events/s in the mean, "
+        f"{found.budget_by} allows {amounts.significant(float(budget))}: simulated time runs at "
+        f"{amounts.significant(speed)}x real time."
     )
 
 
@@ -53,8 +53,8 @@ def _behind(found: Forecast) -> Iterator[str]:
     slow = [hour for hour in found.hours if hour.binds not in {None, MAX_SPEED}]
     if found.live and budget is not None and slow and found.mean_rate <= float(budget):
         yield (
-            f"In {len(slow)} of the first {len(found.hours)} hours the budget ({found.budget_by}) is below "
-            "the rate: live traffic falls behind real time then, and only a maxSpeed above 1 lets it catch up."
+            f"In {len(slow)} of the first {len(found.hours)} hours {found.budget_by} is below the rate: "
+            "live traffic falls behind real time then, and only a maxSpeed above 1 lets it catch up."
         )
 
 
@@ -62,6 +62,6 @@ def _beyond_the_workers(found: Forecast) -> Iterator[str]:
     rate, able = found.messages_per_second, UNTHROTTLED_MESSAGES_PER_SECOND * len(found.shards)
     if rate is not None and rate > able:
         yield (
-            f"The pace asks for {amounts.significant(rate)} messages a real second, which is more than the some "
-            f"{amounts.significant(able)} that shards={len(found.shards)} can generate: it will be slower."
+            f"The pace asks for {amounts.significant(rate)} messages a real second, shards={len(found.shards)} "
+            f"generates some {amounts.significant(able)} at most: it will be slower."
         )

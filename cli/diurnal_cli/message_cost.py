@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from diurnal_api.spec import Events, Sink
     from diurnal_worker.strata import World
 
-FREE_BYTES_A_MONTH: Final = 10 * 2**30
-"""What Pub/Sub gives a billing account free of charge every month."""
-
 _SAMPLE: Final = 16_384
 _FRAME_BYTES: Final = 6
 """Of a message in a request, and of an attribute in a message: tags and lengths, which are not billed."""

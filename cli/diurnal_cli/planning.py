@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import yaml
 from rich.console import Console
 
-from diurnal_api.plan import DatasetRef
 from diurnal_api.money import total_messages
+from diurnal_api.plan import DatasetRef
 from diurnal_api.planning import FEWEST_IN_A_REQUEST, first_plan, largest_billed_message
 from diurnal_cli.durations import parse_duration
 from diurnal_cli.forecast import forecast
