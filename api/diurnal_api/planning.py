@@ -16,7 +16,6 @@ from diurnal_api.plan import DatasetRef, Pace, Plan, PlannedPopulation, Regime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diurnal_api.budget import Budget
     from diurnal_api.events import Events
     from diurnal_api.sink import Sink
     from diurnal_api.spec import Spec

@@ -34,14 +34,20 @@ class PlanOutput(StrEnum):
     YAML = "yaml"
 
 
-File = Annotated[Path, typer.Argument(help="A TrafficSimulation, YAML or JSON.", metavar="FILE", show_default=False)]
+File = Annotated[
+    Path, typer.Argument(help="A TrafficSimulation, YAML or JSON.", metavar="FILE", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field, such as budget.maxMessagesPerSecond=500."),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Change a field, such as budget.maxMessagesPerSecond=500."
+    ),
 ]
 For = Annotated[
     str | None,
-    typer.Option("--for", metavar="DURATION", help="Simulated time from clock.start, end exclusive: 1d, 36h, 90m."),
+    typer.Option(
+        "--for", metavar="DURATION", help="Simulated time from clock.start, end exclusive: 1d, 36h, 90m."
+    ),
 ]
 
 
@@ -58,12 +64,16 @@ def run(
     length: For = None,
     sink: Annotated[
         str | None,
-        typer.Option(metavar="SINK", help="files:DIR (default files:out), stdout, discard, or pubsub, which costs."),
+        typer.Option(
+            metavar="SINK", help="files:DIR (default files:out), stdout, discard, or pubsub, which costs."
+        ),
     ] = None,
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the position is kept; default beside the files.")
     ] = None,
-    output: Annotated[Output, typer.Option(help="Progress and summary for people or machines.")] = Output.TEXT,
+    output: Annotated[
+        Output, typer.Option(help="Progress and summary for people or machines.")
+    ] = Output.TEXT,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress files.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Publish to real Pub/Sub without asking.")] = False,
 ) -> None:
@@ -112,7 +122,9 @@ def report(
 
 @app.command("import", epilog="Example: diurnal import publisher_config.json --into my-world")
 def import_config(
-    config: Annotated[Path, typer.Argument(help="A publisher_config.json of the old publisher.", metavar="CONFIG")],
+    config: Annotated[
+        Path, typer.Argument(help="A publisher_config.json of the old publisher.", metavar="CONFIG")
+    ],
     into: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:

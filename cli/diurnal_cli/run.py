@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from diurnal_api.instants import format_instant
 from diurnal_api.layout import cut, earliest, furthest, parse_position, slots_of
-from diurnal_api.money import format_usd, usd_of
+from diurnal_api.money import usd_of
 from diurnal_api.plan import DatasetRef
-from diurnal_api.planning import UnchangeableError, first_plan, needs_new_epoch, next_plan
+from diurnal_api.planning import UnchangeableError, first_plan, next_plan
 from diurnal_cli.durations import parse_duration
-from diurnal_cli.progress import Progress, Snapshot, make_progress
+from diurnal_cli.progress import Progress, Snapshot
 from diurnal_cli.settings import with_settings
-from diurnal_cli.supervisor import GaveUpError, Supervisor
+from diurnal_cli.supervisor import Supervisor
 from diurnal_cli.validate import Finding, InvalidInput, Report, check, load_value, render_text
 from diurnal_worker import ENGINE
 from diurnal_worker.checkpoints import Spent
-from diurnal_worker.dataset import DatasetError
-from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
-from diurnal_worker.local import part_name
-from diurnal_worker.sinks.files import settle
+from diurnal_worker.folder import LocalRun, StateFolder
+from diurnal_worker.local import named_part
+from diurnal_worker.sinks.files import PARTIAL, settle
 from diurnal_worker.sources import load
 from diurnal_worker.zonefiles import TZDATA_VERSION
 
@@ -45,6 +43,7 @@ UNACKNOWLEDGED: Final = 75
 SIGNALLED: Final = 128
 STATE: Final = ".diurnal"
 _LOOK_EVERY: Final = 0.2
+_PART: Final = re.compile(r"(part-[0-9]+-[0-9]{4}-[0-9]{4})-")
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,7 @@ def destination_of(options: Options) -> Destination:
         return Destination("files", folder or "out")
     if kind in {"pubsub", "stdout", "discard"} and not folder:
         return Destination(kind, "")
-    raise InvalidInput(
-        f"--sink {options.sink!r} is not one of files:DIR, pubsub, stdout, discard"
-    )
+    raise InvalidInput(f"--sink {options.sink!r} is not one of files:DIR, pubsub, stdout, discard")
 
 
 def state_path(options: Options, destination: Destination, name: str) -> Path:
@@ -121,19 +118,24 @@ class Run:
         self._signal: int | None = None
 
     def prepare(self, now: int) -> LocalRun:
-        """Takes the state folder and stores the plan to obey; raises what is wrong, for people."""
+        """Takes the state folder and makes the plan to obey; raises what is wrong, for people."""
         spec = self.simulation.spec
         if spec.events.encoding == "Avro" and self.destination.sink in {"files", "stdout"}:
             raise InvalidInput(
                 "events.encoding Avro has no line form: use --set events.encoding=JSON, or --sink pubsub or discard"
             )
         if self.destination.sink == "pubsub" and spec.sink.pubsub is None:
-            raise InvalidInput("--sink pubsub needs spec.sink.pubsub.topic in the file or by --set sink.pubsub.topic=")
-        self.folder.hold()
+            raise InvalidInput(
+                "--sink pubsub needs spec.sink.pubsub.topic in the file or by --set sink.pubsub.topic="
+            )
+        try:
+            self.folder.hold()
+        except OSError as error:
+            raise InvalidInput(
+                f"cannot keep the state in {self.folder.path}: {error.strerror}; choose another folder with --state"
+            ) from None
         before = self.folder.run()
-        run = self._first(now) if before is None else self._next(before)
-        self.folder.save_run(run)
-        return run
+        return self._first(now) if before is None else self._next(before)
 
     def _first(self, now: int) -> LocalRun:
         spec = self.simulation.spec
@@ -163,14 +165,14 @@ class Run:
         self._refuse_another(before)
         position = position_of(self.folder, plan)
         following = self._until(next_plan(plan, spec, shards, position, reach_of(self.folder, plan)))
-        if needs_new_epoch(plan, spec, shards) and before.sink == "files":
-            finish_files(self.folder, before)
         return before.model_copy(update={"plan": following, "usd_per_tib": spec.budget.usd_per_tib})
 
     def _refuse_another(self, before: LocalRun) -> None:
         plan, where = before.plan, self.folder.path
         if plan.run != f"{self.simulation.metadata.name}-{self.simulation.spec.restart_nonce}":
-            raise UnchangeableError(f"{where} holds the run {plan.run}: choose another folder with --state or --sink")
+            raise UnchangeableError(
+                f"{where} holds the run {plan.run}: choose another folder with --state or --sink"
+            )
         if plan.engine != ENGINE:
             raise UnchangeableError(
                 f"{where} holds a run of engine {plan.engine}, this is engine {ENGINE}: the stream would change"
@@ -209,11 +211,16 @@ class Run:
     def go(self, run: LocalRun, progress: Progress) -> Outcome:
         """Runs the workers to the end, or until a signal; leaves the position in the folder."""
         began, base = time.monotonic(), total_spent(self.folder)
+        self.folder.save_run(run)
+        if run.sink == "files":
+            finish_files(self.folder, run)
         if is_over(self.folder, run.plan):
-            return self._outcome(run.plan, drained=True)
+            return Outcome(COMPLETED, "Completed", "the simulated time reached its end")
         handlers = {s: signal.signal(s, self._remember) for s in (signal.SIGINT, signal.SIGTERM)}
         watch = Observer(self.folder, run, began, base)
-        supervisor = Supervisor(self.folder.path, int(run.plan.shards))
+        workers_lock = self.folder.workers_lock
+        inherited = () if workers_lock is None else (workers_lock,)
+        supervisor = Supervisor(self.folder.path, int(run.plan.shards), inherited)
         try:
             while self._signal is None and supervisor.watch():
                 progress.update(watch.look("Running"))
@@ -229,24 +236,30 @@ class Run:
             self.folder.save_run(
                 run.model_copy(update={"wall_seconds": run.wall_seconds + time.monotonic() - began})
             )
-        outcome = self._outcome(run.plan, drained=drained)
+        outcome = self._outcome(run.plan, supervisor.failed, drained=drained)
         progress.finish(watch.look(outcome.state))
         return outcome
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
 
-    def _outcome(self, plan: Plan, *, drained: bool) -> Outcome:
+    def _outcome(self, plan: Plan, last_words: str | None, *, drained: bool) -> Outcome:
         checkpoints = [self.folder.checkpoint(int(plan.epoch), shard) for shard in range(int(plan.shards))]
         failed = next((c for c in checkpoints if c and c.state == "Failed"), None)
         if failed is not None and self._signal is None:
             return Outcome(FAILED, "Failed", f"{failed.reason}: {failed.message}")
+        if last_words is not None and self._signal is None:
+            return Outcome(FAILED, "Failed", last_words)
         if self._signal is not None:
             if not drained:
-                return Outcome(UNACKNOWLEDGED, "Stopped", "stopped; what was not acknowledged will be sent again")
+                return Outcome(
+                    UNACKNOWLEDGED, "Stopped", "stopped; what was not acknowledged will be sent again"
+                )
             return Outcome(SIGNALLED + self._signal, "Stopped", "stopped; the position is kept")
         if any(c is None or not c.ended for c in checkpoints):
-            return Outcome(FAILED, "Failed", f"a worker ended without a word; see the logs in {self.folder.path}")
+            return Outcome(
+                FAILED, "Failed", f"a worker ended without a word; see the logs in {self.folder.path}"
+            )
         first = checkpoints[0]
         assert first is not None  # there is at least one shard
         return Outcome(COMPLETED, first.state, first.message)
@@ -316,12 +329,11 @@ def position_of(folder: StateFolder, plan: Plan) -> tuple[Segment, ...]:
 
 
 def reach_of(folder: StateFolder, plan: Plan) -> int:
-    """The furthest simulated time that any shard may have reached."""
-    reaches = [
-        checkpoint.reach
-        for shard in range(int(plan.shards))
-        if (checkpoint := folder.checkpoint(int(plan.epoch), shard)) is not None
-    ]
+    """The furthest simulated time that any shard of any epoch may have reached.
+
+    Of any epoch: what one that crashed may have sent lies ahead of the next one's clocks.
+    """
+    reaches = [checkpoint.reach for checkpoint in folder.checkpoints()]
     return max([*reaches, furthest(position_of(folder, plan))])
 
 
@@ -339,8 +351,11 @@ def is_over(folder: StateFolder, plan: Plan) -> bool:
 
 
 def finish_files(folder: StateFolder, run: LocalRun) -> None:
-    """Ends the open files of an epoch: nobody goes on with them. Repeating it changes nothing."""
-    for shard in range(int(run.plan.shards)):
-        checkpoint = folder.checkpoint(int(run.plan.epoch), shard)
-        name = part_name(int(run.plan.epoch), shard, int(run.plan.shards))
-        settle(Path(run.folder), name, checkpoint.sink if checkpoint else {}, final=True)
+    """Ends the open files of earlier epochs: nobody goes on with them. Repeating it changes nothing."""
+    parts = Path(run.folder).glob(f"date=*/hour=*/part-*{PARTIAL}")
+    opened = {found[1] for part in parts if (found := _PART.match(part.name))}
+    for checkpoint in folder.checkpoints():
+        slots = [slot for segment in checkpoint.position for slot in (segment.first, segment.last)]
+        name = named_part(checkpoint.epoch, min(slots), max(slots))
+        if checkpoint.epoch < int(run.plan.epoch) and name in opened:
+            settle(Path(run.folder), name, checkpoint.sink, final=True)

@@ -17,7 +17,7 @@ from diurnal_api.layout import earliest
 from diurnal_api.money import usd_of
 from diurnal_api.planning import UnchangeableError, largest_billed_message
 from diurnal_cli import amounts
-from diurnal_cli.progress import make_progress
+from diurnal_cli.progress import Progress, make_progress
 from diurnal_cli.recording import record_of
 from diurnal_cli.report import render
 from diurnal_cli.run import (
@@ -88,7 +88,7 @@ def _messages(destination_sink: str) -> TextIO:
     return sys.stderr if destination_sink == "stdout" else sys.stdout
 
 
-def _progress(destination: Destination, options: Options) -> object:
+def _progress(destination: Destination, options: Options) -> Progress:
     stream = _messages(destination.sink)
     return make_progress(stream, stream.isatty(), options.output)
 
@@ -119,7 +119,9 @@ def _may_publish(run: LocalRun, options: Options) -> bool:
     if emulator:
         print(f"Publishing to {where} on the emulator at {emulator}. This costs nothing.", file=sys.stderr)
         return True
-    print(f"Publishing to {where}, {_cost(run)} (and each subscription about as much again).", file=sys.stderr)
+    print(
+        f"Publishing to {where}, {_cost(run)} (and each subscription about as much again).", file=sys.stderr
+    )
     if options.yes:
         return True
     if not sys.stdin.isatty():

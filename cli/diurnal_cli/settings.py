@@ -16,7 +16,9 @@ def with_settings(document: Any, settings: list[str]) -> Any:
     for setting in settings:
         path, equals, value = setting.partition("=")
         if not equals or not path:
-            raise ValueError(f"--set {setting[:60]!r} is not PATH=VALUE, such as budget.maxMessagesPerSecond=500")
+            raise ValueError(
+                f"--set {setting[:60]!r} is not PATH=VALUE, such as budget.maxMessagesPerSecond=500"
+            )
         try:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -6,6 +6,7 @@ are ended by their own pid, never by name.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from diurnal_worker.local import DRAIN_SECONDS, DRAINED, FAILED
+from diurnal_worker.local import DRAIN_SECONDS, DRAINED, ENDED, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ _LONGEST_BACKOFF: Final = 10.0
 _PATIENCE: Final = 5
 _SETTLED_AFTER: Final = 10.0
 _KILL_AFTER: Final = DRAIN_SECONDS + 5.0
+_NOTHING_BEGUN: Final = -signal.SIGTERM  # ended before it could listen to the signal
 
 
 @dataclass
@@ -39,10 +41,16 @@ class GaveUpError(Exception):
 
 
 class Supervisor:
-    """The workers of one plan."""
+    """The workers of one plan. ``inherited`` are descriptors that they keep open while they live."""
 
-    def __init__(self, state: Path, shards: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._state, self._clock = state, clock
+    def __init__(
+        self,
+        state: Path,
+        shards: int,
+        inherited: tuple[int, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state, self._inherited, self._clock = state, inherited, clock
         self.restarts = 0
         self._workers = [_Worker(self._start(shard), clock()) for shard in range(shards)]
 
@@ -59,21 +67,24 @@ class Supervisor:
         return any(worker.done is None for worker in self._workers)
 
     @property
-    def failed(self) -> bool:
-        """Whether a worker ended with a permanent error."""
-        return any(worker.done == FAILED for worker in self._workers)
+    def failed(self) -> str | None:
+        """The last words of a worker that ended with a permanent error, None where there is none."""
+        failed = (shard for shard, worker in enumerate(self._workers) if worker.done == FAILED)
+        return next((self._last_words(shard) for shard in failed), None)
 
     def _look_after(self, shard: int, worker: _Worker) -> None:
         now = self._clock()
         code = worker.process.poll()
         if code is None:
             return
-        if code in (DRAINED, FAILED):
+        if code in (ENDED, FAILED):
             worker.done = code
         elif worker.restart_at is None:
             worker.crashes = 1 if now - worker.started > _SETTLED_AFTER else worker.crashes + 1
             if worker.crashes > _PATIENCE:
-                raise GaveUpError(f"shard {shard} ended {worker.crashes} times in a row: {self._last_words(shard)}")
+                raise GaveUpError(
+                    f"shard {shard} ended {worker.crashes} times in a row: {self._last_words(shard)}"
+                )
             worker.restart_at = now + min(_FIRST_BACKOFF * 2 ** (worker.crashes - 1), _LONGEST_BACKOFF)
         elif now >= worker.restart_at:
             self.restarts += 1
@@ -92,7 +103,8 @@ class Supervisor:
                 worker.process.kill()
                 worker.process.wait()
             _close(worker.process.stdin)
-        return all(worker.process.returncode == DRAINED for worker in self._workers)
+        well = {ENDED, DRAINED, _NOTHING_BEGUN}
+        return all(worker.process.returncode in well for worker in self._workers)
 
     def _start(self, shard: int) -> subprocess.Popen[bytes]:
         with self._log(shard).open("ab") as log:
@@ -100,6 +112,8 @@ class Supervisor:
                 [sys.executable, "-m", "diurnal_worker.local", str(self._state), str(shard)],
                 stdin=subprocess.PIPE,
                 stderr=log,
+                pass_fds=self._inherited,
+                process_group=0,  # Ctrl-C is this process's to judge, also while a worker still starts
             )
 
     def _log(self, shard: int) -> Path:

@@ -39,7 +39,7 @@ class Activity(Protocol):
         """Mean of m over the nominal period."""
 
     def values(self, local: I64) -> F64:
-        """m at local instants (int64 microseconds since 1970, local time), elementwise."""
+        """M at local instants (int64 microseconds since 1970, local time), elementwise."""
 
     def integrals(self, local: I64, length: int) -> F64:
         """Integral of m over [local, local + length) in microseconds, elementwise; inside one tick."""

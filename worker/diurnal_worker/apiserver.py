@@ -50,9 +50,9 @@ class KubernetesApi:
         from kubernetes import client, config
 
         try:
-            config.load_incluster_config()
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
         except config.ConfigException:
-            config.load_kube_config()
+            config.load_kube_config()  # type: ignore[no-untyped-call]
         settings = client.Configuration.get_default_copy()
         settings.retries = False  # a late write may be a wrong one; the caller decides
         api = client.ApiClient(settings)
@@ -85,7 +85,8 @@ class KubernetesApi:
             raise _translated(error.status, error.reason) from error
         except (HTTPError, OSError) as error:
             raise UnavailableError(str(error)[:300]) from error
-        plain: dict[str, Any] = self._api.sanitize_for_serialization(found)
+        serialized = self._api.sanitize_for_serialization(found)  # type: ignore[no-untyped-call]
+        plain: dict[str, Any] = serialized
         return plain
 
 

@@ -64,9 +64,7 @@ def counts(world: World, intensity: Intensity, ticks: I64, slots: range) -> I64:
     per_tick = [_streams(world, Purpose.COUNT, int(tick), slots) for tick in ticks]
     if not per_tick:
         return np.zeros((0, len(slots)), np.int64)
-    stacked = Streams(
-        np.concatenate([s.base for s in per_tick]), np.concatenate([s.gamma for s in per_tick])
-    )
+    stacked = Streams(np.concatenate([s.base for s in per_tick]), np.concatenate([s.gamma for s in per_tick]))
     return poisson(means.reshape(-1), stacked).reshape(means.shape)
 
 
@@ -134,7 +132,8 @@ class _Tick:
         middle = (self.bounds.low + self.bounds.high) * 0.5
         people = np.maximum(self.slot_users.astype(np.float64), 1.0)
         ceiling = np.maximum(people * self.envelope, np.finfo(float).tiny)
-        return np.clip((middle[:, None] * users).sum(axis=0) / ceiling, 1e-3, 1.0)
+        chance: F64 = np.clip((middle[:, None] * users).sum(axis=0) / ceiling, 1e-3, 1.0)
+        return chance
 
     def _try(self, rows: I64, begun: I64, tried: int, missing: I64) -> tuple[U64, I64]:
         """Judges candidates begun .. begun + tried - 1 of each slot; returns keys and how many were taken."""
@@ -228,7 +227,7 @@ class UserIndex:
 
     def stratum(self, users: I64) -> I64:
         """Index into ``world.populated`` of each user index g, same shape."""
-        strata = self.stratum_of_bucket[users >> (_SLOT_BITS + int(self.shift))]
+        strata: I64 = self.stratum_of_bucket[users >> (_SLOT_BITS + int(self.shift))]
         borders = np.flatnonzero(strata < 0)
         if borders.size:
             strata[borders] = np.searchsorted(self.firsts, users[borders], side="right") - 1

@@ -22,7 +22,7 @@ from diurnal_worker.keyed import GOLDEN, Purpose, key, mixed, scaled
 from diurnal_worker.users import Users
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from diurnal_worker.arrivals import Arrivals
     from diurnal_worker.strata import World
@@ -135,8 +135,12 @@ def _details() -> tuple[tuple[str, ...], dict[str, int]]:
         {"item_id": f"item_{number + 100}", "price_usd": PRICES[number % len(PRICES)]}
         for number in range(ITEMS)
     ]
-    tables = {"search": searches, "review_submit": reviews, "in_app_purchase": purchases}
-    values, first = ["{}"], {}
+    tables: dict[str, Sequence[Mapping[str, object]]] = {
+        "search": searches,
+        "review_submit": reviews,
+        "in_app_purchase": purchases,
+    }
+    values, first = ["{}"], dict[str, int]()
     for name, table in tables.items():
         first[name] = len(values)
         values += [json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in table]

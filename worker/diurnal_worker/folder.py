@@ -1,6 +1,7 @@
 """The state folder of a local run: plan, checkpoints and status as files, in place of a cluster's objects.
 
     lock                         held by the one run that uses the folder
+    workers.lock                 held by that run and by its workers, until the last of them is gone
     run.json                     the plan and where events go
     status.json                  what the runner last observed: the slowest clock, and when
     epoch-0001/shard-0000.json   a checkpoint, replaced as a whole
@@ -25,6 +26,8 @@ from diurnal_api.plan import Plan
 from diurnal_worker.checkpoints import Checkpoint
 
 STATUS_IS_OLD: Final = 60.0
+WORKERS_LEAVE_WITHIN: Final = 30.0
+_ASK_AGAIN: Final = 0.05
 _LOOK_AGAIN: Final = 0.2
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -53,19 +56,27 @@ class StateFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self.workers_lock: int | None = None
 
-    def hold(self) -> None:
-        """Takes the folder for this process until it ends; FolderInUseError where another has it."""
+    def hold(self, patience: float = WORKERS_LEAVE_WITHIN) -> None:
+        """Takes the folder for this process until it ends; FolderInUseError where another has it.
+
+        Workers whose run was killed still drain: they are waited for, at most ``patience`` seconds. They
+        inherit ``workers_lock``, so no instant is left in which a worker writes and nobody holds it.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        self._lock = _locked(self.path / "lock", 0.0)
+        if self._lock is None:
             raise FolderInUseError(
                 f"{self.path} is in use by another run: stop that one, or choose another folder with --state"
-            ) from None
-        self._lock = lock
+            )
+        self.workers_lock = _locked(self.path / "workers.lock", patience)
+        if self.workers_lock is None:
+            os.close(self._lock)
+            raise FolderInUseError(
+                f"{self.path} is in use by workers of a run that was killed: they have not ended within "
+                f"{patience:.0f} s; try again later, or end them (diurnal_worker.local in the list of processes)"
+            )
 
     def run(self) -> LocalRun | None:
         """The run of this folder, None where there is none yet."""
@@ -146,6 +157,22 @@ class FolderStore:
         return self._slowest
 
 
+def _locked(path: Path, patience: float) -> int | None:
+    """A descriptor that holds the lock of a file; None where others held it for so many seconds."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                os.close(lock)
+                return None
+            time.sleep(_ASK_AGAIN)
+        else:
+            return lock
+
+
 def _read(path: Path, model: type[_Model]) -> _Model | None:
     try:
         return model.model_validate_json(path.read_bytes())
@@ -161,3 +188,8 @@ def _replace(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

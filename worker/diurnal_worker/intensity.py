@@ -46,7 +46,8 @@ class Daylight:
     @property
     def totals(self) -> F64:
         """Users of each offset in the whole world, float64."""
-        return self.users.sum(axis=1).astype(np.float64)
+        totals: F64 = self.users.sum(axis=1).astype(np.float64)
+        return totals
 
 
 @dataclass(frozen=True, eq=False)

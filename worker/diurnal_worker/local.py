@@ -2,7 +2,8 @@
 
 The runner starts one for each shard. It goes on from the shard's checkpoint, obeys the plan in the state
 folder, drains on SIGTERM, and also when its standard input closes: that is how it learns that the runner
-is gone. Exit codes: 0 ended or drained, 75 stopped with something unacknowledged, 3 a permanent error.
+is gone. Exit codes: 0 ended, 70 stopped with everything acknowledged, 75 stopped with something
+unacknowledged, 3 a permanent error.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
     from diurnal_worker.checkpoints import Checkpoint
 
-DRAINED: Final = 0
+ENDED: Final = 0
+DRAINED: Final = 70
 FAILED: Final = 3
 UNACKNOWLEDGED: Final = 75
 DRAIN_SECONDS: Final = 20.0
@@ -57,7 +59,10 @@ def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int
     plan = run.plan
     found = folder.checkpoint(int(plan.epoch), number)
     sink = _open_sink(run, folder, number, found)
-    dataset = load(plan.dataset.uri, generation=_int(plan.dataset.generation), sha256=plan.dataset.sha256 or None)
+    ref = plan.dataset
+    if ref is None:
+        raise SystemExit(f"{folder.path} holds a plan without a dataset")
+    dataset = load(ref.uri, generation=_int(ref.generation), sha256=ref.sha256 or None)
     workshop = build_workshop(plan, dataset, sink.framing)
     tally = found.tally if found else {}
     shard = Shard(
@@ -82,8 +87,8 @@ def _drive(shard: Shard, stopped: threading.Event) -> int:
         if wait > 0:
             stopped.wait(wait)
     drained = shard.stop(DRAIN_SECONDS)
-    if shard.ended is not None and shard.ended.state == "Failed":
-        return FAILED
+    if shard.ended is not None:
+        return FAILED if shard.ended.state == "Failed" else ENDED
     return DRAINED if drained else UNACKNOWLEDGED
 
 
@@ -121,7 +126,12 @@ def _open_sink(run: LocalRun, folder: StateFolder, number: int, found: Checkpoin
 def part_name(epoch: int, shard: int, shards: int) -> str:
     """What the files of one shard of one epoch are called."""
     slots = slots_of(shard, shards)
-    return f"part-{epoch}-{slots.start:04d}-{slots.stop - 1:04d}"
+    return named_part(epoch, slots.start, slots.stop - 1)
+
+
+def named_part(epoch: int, first: int, last: int) -> str:
+    """What the files of the slots ``first`` to ``last`` in an epoch are called."""
+    return f"part-{epoch}-{first:04d}-{last:04d}"
 
 
 class _SharedOutput:
@@ -165,6 +175,9 @@ def main(arguments: list[str] | None = None) -> int:
         return run_shard(StateFolder(Path(state)), int(number), stopped)
     except (DatasetError, PermanentSinkError) as error:
         print(f"shard {number}: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:  # the state folder's: no room, no permission
+        print(f"shard {number}: {error.filename or state}: {error.strerror}", file=sys.stderr)
         return FAILED
 
 

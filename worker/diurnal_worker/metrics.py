@@ -30,12 +30,18 @@ class Metrics:
         self.messages = Counter(
             "diurnal_published_messages", "Messages acknowledged by the sink.", registry=self.registry
         )
-        self.bytes = Counter("diurnal_published_bytes", "Bytes of acknowledged bodies.", registry=self.registry)
+        self.bytes = Counter(
+            "diurnal_published_bytes", "Bytes of acknowledged bodies.", registry=self.registry
+        )
         self.billed = Counter("diurnal_billed_bytes", "Bytes that Pub/Sub bills.", registry=self.registry)
         self.clock = Gauge(
-            "diurnal_simulation_clock_seconds", "Simulated time every event before is acknowledged.", registry=self.registry
+            "diurnal_simulation_clock_seconds",
+            "Simulated time every event before is acknowledged.",
+            registry=self.registry,
         )
-        self.lease = Gauge("diurnal_lease_held", "1 while this worker holds its Lease.", registry=self.registry)
+        self.lease = Gauge(
+            "diurnal_lease_held", "1 while this worker holds its Lease.", registry=self.registry
+        )
         self._last = (0, 0, 0)
 
     def observe(self, shard: Shard) -> None:

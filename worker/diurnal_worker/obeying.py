@@ -67,7 +67,9 @@ def orders(simulation: dict[str, Any], me: Identity) -> Orders:
         return Orders(None, "the simulation has no plan yet")
     plan = Plan.model_validate(status["plan"])
     if (plan.run, int(plan.epoch)) != (me.run, me.epoch):
-        return Orders(None, f"the plan is run {plan.run} epoch {plan.epoch}: this worker's is over, or not yet")
+        return Orders(
+            None, f"the plan is run {plan.run} epoch {plan.epoch}: this worker's is over, or not yet"
+        )
     if me.shard >= int(plan.shards):
         return Orders(None, f"the plan has only {plan.shards} shards")
     text = (status.get("clock") or {}).get("time")

@@ -48,7 +48,7 @@ class Pace:
     def due(self, times: NDArray[np.int64], stretch: Stretch, world_count: int) -> F64:
         """When each of a shard's events is due, in seconds after the stretch began; ascending."""
         by_budget = self._by_budget(world_count)
-        place: F64 = np.arange(times.size) * (by_budget / max(times.size, 1))
+        place: F64 = np.arange(times.size, dtype=np.float64) * (by_budget / max(times.size, 1))
         if self.max_speed is None or by_budget >= self._by_speed(stretch.end - stretch.begin):
             return place
         own: F64 = (times - stretch.begin) / (_SECOND * self.max_speed)

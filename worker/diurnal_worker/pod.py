@@ -176,7 +176,9 @@ class PodWorker:
                 if shard.ended is not None and shard.ended.state == "Failed":
                     self._say("failed", f"{shard.ended.reason}: {shard.ended.message}")
                     return self._wait_to_retry(tenure)
-                self._say(shard.ended.state if shard.ended else "ended", shard.ended.message if shard.ended else "")
+                self._say(
+                    shard.ended.state if shard.ended else "ended", shard.ended.message if shard.ended else ""
+                )
                 wait = self._stay_ended(shard)
             self.stopped.wait(min(wait, self.timing.poll))
         drained = shard.stop(min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))

@@ -54,12 +54,16 @@ class Prepared:
         """Whether all spans are sent."""
         return self._sent == len(self._spans)
 
+    @property
+    def inside_a_microsecond(self) -> bool:
+        """Whether what was sent last and what comes next share a microsecond."""
+        return not self.done and self._sent > 0 and self._spans[self._sent - 1].open
+
     def parcel(self) -> Parcel:
         """The next span with its bytes and events; the same again until ``sent``."""
         span = self.next
         if self._made is None or span.last > self._last:
-            self._make_piece(span)
-        assert self._made is not None  # just made
+            self._made = self._make_piece(span)
         events, rows = self._made
         first, last = span.first - self._first, span.last - self._first
         return Parcel(span, rows.slice(first, last), events.part(slice(first, last)))
@@ -68,7 +72,7 @@ class Prepared:
         """The next span is handed over."""
         self._sent += 1
 
-    def _make_piece(self, span: Span) -> None:
+    def _make_piece(self, span: Span) -> tuple[Events, Rows]:
         """Makes the events of this span and of those after it that fit the piece."""
         last = span.last
         for following in self._spans[self._sent + 1 :]:
@@ -76,4 +80,4 @@ class Prepared:
                 break
             last = following.last
         self._first, self._last = span.first, last
-        self._made = self._write(self._arrivals.part(slice(span.first, last)))
+        return self._write(self._arrivals.part(slice(span.first, last)))

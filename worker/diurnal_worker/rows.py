@@ -42,6 +42,7 @@ class Table:
 
 
 Piece = Constant | Column | Table
+Chosen = slice | NDArray[np.integer]
 Frame = Callable[[int, int], bytes]  # lengths of message and trailer -> what stands before them
 
 
@@ -54,7 +55,7 @@ class Rows:
 
     def slice(self, first: int, last: int) -> memoryview:
         """Rows first .. last - 1 as bytes, without a copy."""
-        return memoryview(self.payload)[int(self.offsets[first]) : int(self.offsets[last])]
+        return self.payload[int(self.offsets[first]) : int(self.offsets[last])].data
 
 
 class _Lengths:
@@ -116,7 +117,7 @@ class RowFormat:
         longest = max(len(f) for f in frames)
         for length in sorted({len(f) for f in frames}):
             ofsize = np.array([len(f) == length for f in frames])[which]
-            rows = slice(None) if longest == length and ofsize.all() else np.flatnonzero(ofsize)
+            rows: Chosen = slice(None) if ofsize.all() else np.flatnonzero(ofsize)
             padded = b"".join(f.ljust(longest, b"\0") for f in frames)
             table = np.frombuffer(padded, np.uint8).reshape(len(frames), longest)
             head = np.empty((which[rows].size, length + self._head_width), np.uint8)
@@ -195,13 +196,13 @@ class _Shape:
     width: int  # of the whole row: frame, message, trailer
 
 
-def _fill(rows: U8, at: int, piece: Piece, columns: Mapping[str, U8], chosen: object) -> int:
+def _fill(rows: U8, at: int, piece: Piece, columns: Mapping[str, U8], chosen: Chosen) -> int:
     if isinstance(piece, Constant):
         end = at + len(piece.value)
         rows[:, at:end] = np.frombuffer(piece.value, np.uint8)
     elif isinstance(piece, Column):
         end = at + piece.width
-        rows[:, at:end] = columns[piece.name][chosen]  # type: ignore[index]
+        rows[:, at:end] = columns[piece.name][chosen]
     else:
         raise TypeError("a head has no tables")
     return end

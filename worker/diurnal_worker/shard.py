@@ -26,7 +26,7 @@ from diurnal_worker.checkpoints import (
     position_texts,
 )
 from diurnal_worker.pace import Pace, Schedule
-from diurnal_worker.prepared import Parcel, Prepared
+from diurnal_worker.prepared import Prepared
 from diurnal_worker.sinks import Batch, PermanentSinkError
 from diurnal_worker.totals import Total
 
@@ -55,9 +55,9 @@ class Clock(Protocol):
 class ShardSink(Protocol):
     """What a shard needs of a sink: see ``diurnal_worker.sinks.Sink``; commit and committed are optional."""
 
-    def send(self, batch: Batch) -> None: ...  # noqa: D102
-    def acknowledged(self) -> int: ...  # noqa: D102
-    def drain(self, timeout: float) -> bool: ...  # noqa: D102
+    def send(self, batch: Batch) -> None: ...
+    def acknowledged(self) -> int: ...
+    def drain(self, timeout: float) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Shard:
     def _finish_the_microsecond(self) -> None:
         """Sends what shares its time with the last event that was sent, for no clock lies between them."""
         prepared = self._prepared
-        while prepared is not None and prepared.sent and prepared.spans[prepared.sent - 1].open:
+        while prepared is not None and prepared.inside_a_microsecond:
             self._send(prepared)
             prepared = self._prepared
 
@@ -225,24 +225,24 @@ class Shard:
         wait = self._schedule.wait(self.clock.monotonic(), prepared.next.due)
         if wait > 0.0:
             return min(wait, max(self._due_at - self.clock.monotonic(), 0.0))
-        parcel = prepared.parcel()
         room = getattr(self.sink, "room", None)
-        if room is None or room(len(parcel.payload), self.settings.poll):
-            self._send(parcel)
-            self._schedule.sent(self.clock.monotonic(), len(parcel.events))
-            prepared.sent()
-            if prepared.done:
-                self._prepared = None
+        if room is None or room(len(prepared.parcel().payload), self.settings.poll):
+            self._send(prepared)
         return 0.0
 
-    def _send(self, parcel: Parcel) -> None:
-        """Hands a span to the sink."""
+    def _send(self, prepared: Prepared) -> None:
+        """Hands the next span to the sink."""
+        parcel = prepared.parcel()
         until = parcel.span.until
         self.sink.send(Batch(parcel.payload, len(parcel.events), until))
         if self.tally is not None:
             self.tally.add(parcel.events)
         self._in_flight.append(_Sent(until, _cost(len(parcel.payload), len(parcel.events))))
         self._frontier = _moved(self._frontier, until)
+        self._schedule.sent(self.clock.monotonic(), len(parcel.events))
+        prepared.sent()
+        if prepared.done:
+            self._prepared = None
 
     def _prepare(self) -> float | None:
         """Makes the next stretch; returns seconds to wait where it may not begin yet."""
@@ -283,7 +283,9 @@ class Shard:
         batches = spans(
             arrived.times, due, end, self.settings.most_messages, self.settings.batch_seconds, length
         )
-        self._schedule.begin(self.clock.monotonic(), length, self._pace.density(len(arrived), round(world * share)))
+        self._schedule.begin(
+            self.clock.monotonic(), length, self._pace.density(len(arrived), round(world * share))
+        )
         self._prepared = Prepared(arrived, batches, self._written)
 
     def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:

@@ -7,8 +7,8 @@ its even share of every stratum, to one user, and all counts are closed forms: n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +101,8 @@ class World:
     @cached_property
     def users_by_zone(self) -> I64:
         """Users of each zone, shape (zones,)."""
-        return self.users_by_zone_and_slot.sum(axis=1)
+        totals: I64 = self.users_by_zone_and_slot.sum(axis=1)
+        return totals
 
     @cached_property
     def slot_users(self) -> I64:

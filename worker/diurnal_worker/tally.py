@@ -52,7 +52,9 @@ class Tally:
         hours = events.times // HOUR
         for hour in np.unique(hours).tolist():
             part = hours == hour
-            entry = self._hours.setdefault(hour * HOUR, {"countries": {}, "event_types": {}, "device_types": {}})
+            entry = self._hours.setdefault(
+                hour * HOUR, {"countries": {}, "event_types": {}, "device_types": {}}
+            )
             _add(entry["countries"], self._countries, events.countries[part])
             _add(entry["event_types"], EVENT_TYPES, events.types[part])
             _add(entry["device_types"], DEVICE_TYPES, self._device_of[events.traits[part]])

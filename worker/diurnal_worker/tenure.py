@@ -7,6 +7,7 @@ change; so whatever the network does, two never think that they hold it at once 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +108,8 @@ class Tenure:
     def release(self) -> None:
         """Gives the Lease back, so that a successor need not wait. What fails here expires by itself."""
         if self._lease is not None:
-            try:
+            with suppress(ConflictError, MissingError, UnavailableError):
                 self._api.update_lease(leases.released(self._lease, self._clock.wall()))
-            except (ConflictError, MissingError, UnavailableError):
-                pass
             self._lease = None
 
     def keep(self, records: list[dict[str, Any]]) -> int:
@@ -125,7 +124,7 @@ class Tenure:
         self._lease, self._deadline = lease, before + self._seconds
 
     def _read_again(self) -> None:
-        """After a conflict: an operator that touched metadata is fine, another holder or a seal is the end."""
+        """After a conflict: an operator may touch metadata, but another holder or a seal is the end."""
         try:
             found = self._api.lease(self._name)
         except MissingError:
