@@ -1,0 +1,158 @@
+"""The life of a worker in a pod: it obeys its plan, writes its checkpoints into its Lease, and gives it back.
+
+The API server is a fake that keeps state (fake_api.py); the clocks are the machine's, and every wait is scaled
+down. The same life on a real API server is in tests/cluster.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fake_api import FakeApi
+
+from diurnal_api import lease as leases
+from diurnal_api.checkpoint import Checkpoint
+from diurnal_api.instants import parse_instant
+from diurnal_api.planning import first_plan, pace_of
+from diurnal_api.spec import Spec, TrafficSimulation
+from diurnal_worker.obeying import Identity
+from diurnal_worker.pod import BootClock, PodWorker, Timing
+
+UID = "1a2b3c4d-0000-0000-0000-000000000000"
+NAME = "app-store"
+TIMING = Timing(lease=3.0, checkpoint=0.05, poll=0.02, look=0.05, retry=0.2, drain=2.0)
+
+
+def spec_of(**parts: Any) -> Spec:
+    return TrafficSimulation.model_validate(
+        {
+            "apiVersion": "diurnal.dev/v1alpha1",
+            "kind": "TrafficSimulation",
+            "metadata": {"name": NAME},
+            "spec": {"sink": {"discard": {}}, "budget": {"maxMessagesPerSecond": "Unlimited"}, **parts},
+        },
+        context={"local": True},
+    ).spec
+
+
+def publish_plan(api: FakeApi, spec: Spec, epoch: int = 1) -> None:
+    plan = first_plan(spec, run="run-0", now=0, shards=1, engine="1", tzdata="2025b").model_copy(
+        update={"epoch": epoch}
+    )
+    api.simulations[NAME] = {
+        "metadata": {"name": NAME, "uid": UID},
+        "status": {"plan": plan.model_dump(mode="json", by_alias=True, exclude_none=True)},
+    }
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for a condition of the world; fails when it does not come."""
+    ticker = threading.Event()
+    clock = BootClock()
+    deadline = clock.monotonic() + seconds
+    while not condition():
+        assert clock.monotonic() < deadline, "the condition did not come true"
+        ticker.wait(0.01)
+
+
+@contextmanager
+def working(api: FakeApi) -> Iterator[tuple[PodWorker, list[int], threading.Event]]:
+    """A worker at work in a thread; its exit code is appended when it ends."""
+    me = Identity(NAME, "default", UID, "run-0", 1, 0, "pod-a")
+    stopped, codes = threading.Event(), list[int]()
+    worker = PodWorker(me, api, BootClock(), TIMING, stopped)
+    thread = threading.Thread(target=lambda: codes.append(worker.run()))
+    thread.start()
+    try:
+        yield worker, codes, stopped
+    finally:
+        stopped.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    found = FakeApi()
+    me = Identity(NAME, "default", UID, "run-0", 1, 0, "pod-a")
+    found.create_lease(me.lease)
+    return found
+
+
+def said(api: FakeApi) -> Checkpoint | None:
+    return leases.checkpoint_of(next(iter(api.leases.values())))
+
+
+def state(api: FakeApi) -> str:
+    found = said(api)
+    return found.state if found else ""
+
+
+def test_a_run_is_done_to_its_end_and_the_lease_given_back(api: FakeApi) -> None:
+    publish_plan(api, spec_of(clock={"end": "2026-01-01T03:00:00Z"}))
+    with working(api) as (_, codes, stopped):
+        until(lambda: state(api) == "Completed")
+        stopped.set()
+        until(lambda: codes == [0])
+    found = said(api)
+    assert found is not None
+    assert found.segments == ("0-1023@2026-01-01T03:00:00.000000Z",)
+    assert found.spent.messages > 3000
+    assert leases.holder(next(iter(api.leases.values()))) == ""
+
+
+def test_shard_0_reports_which_dataset_it_read(api: FakeApi) -> None:
+    publish_plan(api, spec_of(clock={"end": "2026-01-01T01:00:00Z"}))
+    with working(api):
+        until(lambda: state(api) == "Completed")
+    found = said(api)
+    assert found is not None
+    assert found.dataset is not None
+    assert found.dataset.uri == "builtin:world-2025"
+    assert len(found.dataset.sha256) == 64
+
+
+def test_a_later_end_is_obeyed_at_once_by_a_worker_that_had_ended(api: FakeApi) -> None:
+    publish_plan(api, spec_of(clock={"end": "2026-01-01T01:00:00Z"}))
+    with working(api):
+        until(lambda: state(api) == "Completed")
+        later = pace_of(spec_of(clock={"end": "2026-01-01T02:00:00Z"}), 1)
+        api.simulations[NAME]["status"]["plan"]["pace"] = later.model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
+        end = parse_instant("2026-01-01T02:00:00Z")
+        until(lambda: (c := said(api)) is not None and c.position[0].clock == end and c.state == "Completed")
+
+
+def test_a_worker_of_a_finished_epoch_stops_and_waits_for_its_end(api: FakeApi) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 100}))
+    with working(api) as (worker, codes, stopped):
+        until(lambda: worker.health.ready)
+        publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 100}), epoch=2)
+        until(lambda: leases.holder(next(iter(api.leases.values()))) == "")
+        assert codes == []  # a Deployment would only start it again
+        stopped.set()
+        until(lambda: codes == [0])
+
+
+def test_a_dataset_that_cannot_be_read_is_a_failure_with_its_reason(api: FakeApi) -> None:
+    publish_plan(api, spec_of(population={"countries": {"uri": "no-such-file.csv"}}))
+    with working(api):
+        until(lambda: state(api) == "Failed")
+    found = said(api)
+    assert found is not None
+    assert "no-such-file.csv" in found.message
+
+
+def test_an_api_server_that_is_away_is_survived(api: FakeApi) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    with working(api) as (worker, _, _stopped):
+        until(lambda: (c := said(api)) is not None and c.spent.messages > 0)
+        api.away = True
+        until(lambda: not worker.health.ready, 10.0)  # the lease ran out: it pauses
+        api.away = False
+        before = said(api)
+        until(lambda: worker.health.ready)
+        until(lambda: said(api) != before)
