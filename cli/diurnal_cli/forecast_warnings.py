@@ -29,8 +29,8 @@ def _warnings(found: Forecast) -> Iterator[str]:
     yield from _beyond_the_workers(found)
     if found.cost.minimum_binds:
         yield (
-            f"Requests hold only some {amounts.significant(found.cost.messages_per_request)} messages, so the "
-            "minimum of 1,000 bytes a request decides the price: fewer shards or a longer "
+            f"Requests hold only some {amounts.significant(found.cost.messages_per_request)} messages, so "
+            "the minimum of 1,000 bytes a request decides the price: fewer shards or a longer "
             "sink.pubsub.maxBatchSeconds is cheaper."
         )
 
@@ -62,6 +62,7 @@ def _beyond_the_workers(found: Forecast) -> Iterator[str]:
     rate, able = found.messages_per_second, UNTHROTTLED_MESSAGES_PER_SECOND * len(found.shards)
     if rate is not None and rate > able:
         yield (
-            f"The pace asks for {amounts.significant(rate)} messages a real second, shards={len(found.shards)} "
-            f"generates some {amounts.significant(able)} at most: it will be slower."
+            f"The pace asks for {amounts.significant(rate)} messages a real second, "
+            f"shards={len(found.shards)} generates some {amounts.significant(able)} at most: "
+            "it will be slower."
         )

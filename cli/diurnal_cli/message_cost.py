@@ -95,4 +95,5 @@ def messages_per_request(sink: Sink, messages_per_second: float | None, messages
         most = min(most, 1 + messages_per_second * seconds)
     # Of a tick's Poisson count those that are not 0 make requests; these have one message at least.
     count = messages_per_tick / -np.expm1(-messages_per_tick) if messages_per_tick > 0 else 1.0
-    return float(count / max(1.0, count / most))
+    # The last one of a tick is half full in the mean.
+    return float(count / (count / most + 0.5) if count > most else count)

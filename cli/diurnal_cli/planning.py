@@ -21,6 +21,7 @@ from diurnal_cli.run import COMPLETED, INVALID, Options, simulation_of
 from diurnal_cli.validate import InvalidInput
 from diurnal_worker import ENGINE
 from diurnal_worker.dataset import DatasetError
+from diurnal_worker.encoding import ATTRIBUTES
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 from diurnal_worker.zonefiles import TZDATA_VERSION
@@ -70,6 +71,7 @@ def _show(found: Forecast, output: str) -> None:
 def _planned(simulation: TrafficSimulation, dataset: Dataset, length: str | None, now: int) -> Plan:
     spec = simulation.spec
     _refuse_too_little_money(spec)
+    _refuse_attributes(spec)
     plan = first_plan(
         spec,
         run=f"{simulation.metadata.name}-{spec.restart_nonce}",
@@ -106,6 +108,15 @@ def _refuse_too_little_money(spec: Spec) -> None:
             f"budget.maxUSD {spec.budget.max_usd} does not pay for one message of {largest} bytes at "
             f"{spec.budget.usd_per_tib} USD a TiB: raise it"
         )
+
+
+def _refuse_attributes(spec: Spec) -> None:
+    """Some fields cannot be attributes."""
+    for name in spec.sink.pubsub.attributes if spec.sink.pubsub else ():
+        if name not in ATTRIBUTES:
+            raise InvalidInput(
+                f"sink.pubsub.attributes: {name} cannot be one: choose among {', '.join(ATTRIBUTES)}"
+            )
 
 
 def _dataset(simulation: TrafficSimulation) -> Dataset:
