@@ -1,0 +1,125 @@
+"""Fixtures of the tests on a real API server: a control plane for the session, a namespace for each test.
+
+They compile Kubernetes once, so they run only where they are asked for: `pytest tests/cluster`, or
+`pytest -m cluster`. KUBECONFIG, where it is set, is the cluster to use; else one is started and stopped.
+Without either they are skipped with a loud reason, or fail where DIURNAL_REQUIRE_CLUSTER=1, as in CI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import binaries
+from controlplane import ControlPlane
+from kubeapi import KubeApi
+from place import Cluster, Namespace, eventually, install
+
+HERE = Path(__file__).parent
+WITHOUT = "no Kubernetes API server"
+WITHOUT_KUBECTL = "no kubectl"
+_missing: list[binaries.NoControlPlaneError] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: needs a real API server, compiled once")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what lies here, and leaves it out unless somebody asked for it."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker("cluster")
+    if not _asked_for(config):
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+def _asked_for(config: pytest.Config) -> bool:
+    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
+    return "cluster" in config.option.markexpr or any(HERE in (path, *path.parents) for path in paths)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compiles before the first test begins, whose time limit is too short for that."""
+    wanted = any(item.get_closest_marker("cluster") for item in session.items)
+    if wanted and not session.config.option.collectonly and not os.environ.get("KUBECONFIG"):
+        try:
+            binaries.find()
+        except binaries.NoControlPlaneError as missing:
+            _missing.append(missing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says at the very end, in one loud line, what was not tested and why."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple)}
+    for reason in sorted(each for each in reasons if WITHOUT in each or WITHOUT_KUBECTL in each):
+        terminalreporter.write_line(f"NOT TESTED on Kubernetes: {reason}", red=True, bold=True)
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get("DIURNAL_REQUIRE_CLUSTER") == "1":
+        pytest.fail(f"{reason}; DIURNAL_REQUIRE_CLUSTER=1 asks for it")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of KUBECONFIG, else a control plane that lasts as long as the session; with the CRD."""
+    if given := os.environ.get("KUBECONFIG"):
+        it = Cluster(Path(given), KubeApi.of(Path(given)))
+        install(it.api)
+        yield it
+        return
+    if _missing:
+        _without(f"{WITHOUT}: {_missing[0]}")
+    plane = ControlPlane()
+    try:
+        plane.start()
+    except binaries.NoControlPlaneError as missing:
+        _without(f"{WITHOUT}: {missing}")
+    try:
+        it = Cluster(plane.kubeconfig(), plane.api, plane)
+        install(it.api)
+        yield it
+    finally:
+        plane.stop()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Namespace]:
+    """A namespace that nobody else uses, ready for pods; it and all in it are deleted afterwards."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    namespaces = "/api/v1/namespaces"
+    cluster.api.post(namespaces, {"metadata": {"name": name}}).expect()
+    eventually(lambda: cluster.api.get(f"{namespaces}/{name}/serviceaccounts/default").ok)
+    yield Namespace(name, cluster)
+    cluster.api.delete(f"{namespaces}/{name}").expect()
+
+
+@pytest.fixture
+def kubectl(namespace: Namespace) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs kubectl in the namespace; `given` is its standard input."""
+    program = shutil.which("kubectl", path=os.environ.get("KUBEBUILDER_ASSETS")) or shutil.which("kubectl")
+    if program is None:
+        _without(f"{WITHOUT_KUBECTL} on the PATH: https://kubernetes.io/docs/tasks/tools")
+
+    def run(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(program), "--namespace", namespace.name, *arguments]
+        environment = {**os.environ, "KUBECONFIG": str(namespace.cluster.kubeconfig())}
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, check=False, env=environment, timeout=60
+        )
+
+    return run

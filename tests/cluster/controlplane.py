@@ -1,0 +1,271 @@
+"""A real control plane for tests: etcd, API server and controller manager as three processes, no node.
+
+Every one has ports that were free a moment ago. A port can still be lost to somebody else in that moment, and
+an API server on somebody else's etcd looks healthy; so each process is asked for a secret that only ours can
+know (etcd for its random member name, the API server for its random issuer of tokens) before it is used.
+Processes run in groups of their own and are ended by their ids. There is no scheduler and no kubelet: pods
+stay Pending unless a test binds them and writes their status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from binaries import Binaries, NoControlPlaneError, find
+from kubeapi import KubeApi
+
+HOST = "127.0.0.1"
+STARTS_WITHIN = 60.0
+ENDS_WITHIN = 15.0
+ADMIN = "admin"
+# What simulations meet in a cluster; the rest (volumes, certificates, autoscaling) only costs time.
+CONTROLLERS = (
+    "clusterrole-aggregation-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "node-lifecycle-controller",
+    "pod-garbage-collector-controller",
+    "replicaset-controller",
+    "resourcequota-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "taint-eviction-controller",
+)
+
+
+class ControlPlane:
+    """One control plane in a temporary folder. Start it, use its kubeconfig, stop it.
+
+    controller_flags are added to those of the controller manager, such as --kube-api-qps=200; ports (etcd,
+    its peers, API server, controller manager) are chosen at the start where none are given.
+    """
+
+    def __init__(
+        self, controller_flags: tuple[str, ...] = (), ports: tuple[int, int, int, int] | None = None
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="diurnal-control-plane-"))
+        self.ports = ports or (0, 0, 0, 0)
+        self._binaries: Binaries | None = None
+        self._controller_flags = controller_flags
+        self._secret = secrets.token_hex(16)
+        self._issuer = f"https://{secrets.token_hex(8)}.diurnal.invalid"
+        self._member = f"etcd-{secrets.token_hex(8)}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        """The address of the API server."""
+        return f"https://{HOST}:{self.ports[2]}"
+
+    @property
+    def api(self) -> KubeApi:
+        """A client with all rights."""
+        return KubeApi.of(self.kubeconfig())
+
+    def start(self) -> None:
+        """Everything up, proven to be ours. Raises NoControlPlaneError; nothing runs then."""
+        try:
+            self._binaries = find()
+            self.ports = self.ports if any(self.ports) else free_ports()
+            self._write_secrets()
+            self.start_etcd()
+            self.start_apiserver()
+            self.start_controllers()
+            _wait("the default service account", self._has_default_service_account)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Nothing runs any more and the folder is gone. May be called at any time, and again."""
+        for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+            self._end(name, signal.SIGTERM if name == "kube-controller-manager" else signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart_apiserver(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """The API server ended and started again on the same port; what it stored stays."""
+        self.stop_apiserver(how)
+        self.start_apiserver()
+
+    def stop_apiserver(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """An outage: nothing answers until start_apiserver."""
+        self._end("kube-apiserver", how)
+
+    def start_etcd(self) -> None:
+        """etcd up and ours."""
+        etcd, peer, _, _ = self.ports
+        client_url, peer_url = f"http://{HOST}:{etcd}", f"http://{HOST}:{peer}"
+        self._run(
+            "etcd", self._programs.etcd, f"--name={self._member}", f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={client_url}", f"--advertise-client-urls={client_url}",
+            f"--listen-peer-urls={peer_url}", f"--initial-advertise-peer-urls={peer_url}",
+            f"--initial-cluster={self._member}={peer_url}", "--unsafe-no-fsync",
+        )  # fmt: skip
+        self._await("etcd", self._etcd_is_ours)
+
+    def start_apiserver(self) -> None:
+        """The API server ready and ours."""
+        etcd, _, port, _ = self.ports
+        key = self.folder / "service-accounts.pem"
+        self._run(
+            "kube-apiserver", self._programs.kube_apiserver, f"--etcd-servers=http://{HOST}:{etcd}",
+            f"--secure-port={port}", f"--bind-address={HOST}", f"--advertise-address={HOST}",
+            "--endpoint-reconciler-type=none", f"--cert-dir={self.folder}",
+            f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
+            f"--service-account-issuer={self._issuer}", f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+            "--shutdown-delay-duration=0s", "--profiling=false",
+        )  # fmt: skip
+        self._await("kube-apiserver", self._apiserver_is_ours)
+
+    def start_controllers(self) -> None:
+        """The controller manager up; it has no state of its own."""
+        self._run(
+            "kube-controller-manager", self._programs.kube_controller_manager,
+            f"--kubeconfig={self.kubeconfig()}", f"--secure-port={self.ports[3]}", f"--bind-address={HOST}",
+            f"--cert-dir={self.folder / 'controllers'}", "--leader-elect=false",
+            f"--controllers={','.join(CONTROLLERS)}",
+            f"--root-ca-file={self.folder / 'apiserver.crt'}", *self._controller_flags,
+        )  # fmt: skip
+
+    def kubeconfig(self, user: str = ADMIN) -> Path:
+        """A kubeconfig file for admin, or for a service account, NAMESPACE:NAME, with a token of its own."""
+        path = self.folder / f"{user.replace(':', '.')}.kubeconfig"
+        if user != ADMIN:
+            path.write_text(self._kubeconfig_text(self._token_of(user)))
+        elif not path.exists():
+            path.write_text(self._kubeconfig_text(self._secret))
+        path.chmod(0o600)
+        return path
+
+    def log(self, name: str) -> str:
+        """What a process has written: etcd, kube-apiserver or kube-controller-manager."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def pid(self, name: str) -> int:
+        """The id of a process, for tests that freeze it."""
+        return self._processes[name].pid
+
+    @property
+    def _programs(self) -> Binaries:
+        assert self._binaries is not None
+        return self._binaries
+
+    def _write_secrets(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (self.folder / "service-accounts.pem").write_bytes(pem)
+        (self.folder / "tokens.csv").write_text(f"{self._secret},{ADMIN},{ADMIN},system:masters\n")
+
+    def _kubeconfig_text(self, token: str) -> str:
+        certificate = str(self.folder / "apiserver.crt")
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [
+                    {"name": "it", "cluster": {"server": self.url, "certificate-authority": certificate}}
+                ],
+                "users": [{"name": "it", "user": {"token": token}}],
+                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+                "current-context": "it",
+            }
+        )
+
+    def _token_of(self, user: str) -> str:
+        namespace, _, name = user.partition(":")
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        return str(self.api.post(path, request).expect()["status"]["token"])
+
+    def _run(self, name: str, *command: str | Path) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [*map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}, start_new_session=True,
+            )  # fmt: skip
+
+    def _await(self, name: str, is_ours: Callable[[], bool]) -> None:
+        def alive_and_ours() -> bool:
+            if self._processes[name].poll() is not None:
+                raise NoControlPlaneError(f"{name} ended at once: {self.log(name)[-1500:]}")
+            return is_ours()
+
+        _wait(f"{name} of our own", alive_and_ours)
+
+    def _etcd_is_ours(self) -> bool:
+        answer = _plain(f"http://{HOST}:{self.ports[0]}/v3/cluster/member_list", method="POST")
+        return [member.get("name") for member in answer.get("members", [])] == [self._member]
+
+    def _apiserver_is_ours(self) -> bool:
+        """Ready, takes our secret, and issues tokens in our name."""
+        if not (self.folder / "apiserver.crt").exists():
+            return False
+        with suppress(urllib3.exceptions.HTTPError):
+            api = self.api
+            told = api.get("/.well-known/openid-configuration").body
+            return api.get("/readyz").ok and isinstance(told, dict) and told.get("issuer") == self._issuer
+        return False
+
+    def _has_default_service_account(self) -> bool:
+        if self._processes["kube-controller-manager"].poll() is not None:
+            raise NoControlPlaneError(f"no controllers: {self.log('kube-controller-manager')[-1500:]}")
+        return self.api.get("/api/v1/namespaces/default/serviceaccounts/default").ok
+
+    def _end(self, name: str, how: signal.Signals) -> None:
+        process = self._processes.pop(name, None)
+        if process is None:
+            return
+        for attempt in (how, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, attempt)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(ENDS_WITHIN)
+                return
+
+
+def free_ports() -> tuple[int, int, int, int]:
+    """Four ports of the loopback address on which nobody listens."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(4)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        one, two, three, four = (int(probe.getsockname()[1]) for probe in probes)
+        return one, two, three, four
+
+
+def _plain(url: str, method: str) -> dict[str, Any]:
+    """The JSON that a server without secrets answers; empty where none does."""
+    try:
+        return dict(json.loads(urllib3.request(method, url, body=b"{}", retries=False, timeout=5).data))
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return {}
+
+
+def _wait(what: str, holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + STARTS_WITHIN
+    while not holds():
+        if time.monotonic() > give_up:
+            raise NoControlPlaneError(f"{what} was not there within {STARTS_WITHIN:.0f} s")
+        time.sleep(0.05)

@@ -1,0 +1,115 @@
+"""A small client of the Kubernetes API for tests: what is sent and what is answered, nothing in between.
+
+It knows paths, not kinds, so that a test can send what a typed client would refuse, and reads the status code
+and the message of the answer. Who asks is a parameter: impersonation is how the access rules are tested.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import urllib3
+import yaml
+from kubernetes import client, config
+
+SIMULATIONS = "/apis/diurnal.dev/v1alpha1/namespaces/{}/trafficsimulations"
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status code of HTTP and the object that came with it."""
+
+    code: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def message(self) -> str:
+        """What a person would read; empty where all is well."""
+        return str(self.body.get("message", "")) if isinstance(self.body, dict) and not self.ok else ""
+
+    def expect(self) -> Any:
+        """The object; AssertionError with the message where the request was refused."""
+        assert self.ok, f"{self.code}: {self.message}"
+        return self.body
+
+
+@dataclass(frozen=True)
+class KubeApi:
+    """Requests to one API server as one user."""
+
+    client: client.ApiClient
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, kubeconfig: Path) -> Self:
+        """With the server and the credentials of a kubeconfig file."""
+        found = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
+        return cls(found)
+
+    def impersonating(self, service_account: str) -> KubeApi:
+        """The same server, asked as a service account, NAMESPACE:NAME, with the groups that it has."""
+        everyone = "system:serviceaccounts"
+        own = f"{everyone}:{service_account.partition(':')[0]}"
+        headers = urllib3.HTTPHeaderDict({"Impersonate-User": f"system:serviceaccount:{service_account}"})
+        for group in (everyone, own, "system:authenticated"):
+            headers.add("Impersonate-Group", group)
+        return KubeApi(self.client, headers)
+
+    def get(self, path: str) -> Answer:
+        return self.request("GET", path)
+
+    def post(self, path: str, body: Any) -> Answer:
+        return self.request("POST", path, body)
+
+    def put(self, path: str, body: Any) -> Answer:
+        return self.request("PUT", path, body)
+
+    def delete(self, path: str, body: Any = None) -> Answer:
+        return self.request("DELETE", path, body)
+
+    def merge(self, path: str, body: Any) -> Answer:
+        """A JSON merge patch (RFC 7396)."""
+        return self.request("PATCH", path, body, "application/merge-patch+json")
+
+    def apply(self, path: str, body: Any, manager: str = "test") -> Answer:
+        """Server-side apply."""
+        path = f"{path}{'&' if '?' in path else '?'}fieldManager={manager}"
+        return self.request("PATCH", path, body, "application/apply-patch+yaml")
+
+    def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
+        """One request, never repeated. A body of bytes goes out as it is, everything else as JSON."""
+        payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", **self._credentials()})
+        headers.extend(self.headers)
+        if payload is not None:
+            headers["Content-Type"] = kind
+        reply = self.client.rest_client.pool_manager.request(
+            method, self.client.configuration.host + path, body=payload, headers=headers, retries=False,
+            timeout=30,
+        )  # fmt: skip
+        return Answer(reply.status, _decoded(reply.data))
+
+    def _credentials(self) -> dict[str, str]:
+        settings = self.client.configuration.auth_settings().values()
+        return {each["key"]: each["value"] for each in settings if each["in"] == "header" and each["value"]}
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data.decode(errors="replace")
+
+
+def documents(path: Path) -> list[Object]:
+    """The objects of a YAML file."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
