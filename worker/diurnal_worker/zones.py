@@ -1,7 +1,7 @@
 """Local time: the UTC offset of every zone in any quarter of an hour, daylight saving included.
 
-Since 1972 every civil offset and every change of one falls on a quarter hour of UTC (Liberia's first
-week of that year apart), and ticks divide quarter hours: so one offset a quarter is exact.
+Every civil offset since 1972-01-07 is a multiple of a quarter hour; a change of one takes effect at the next
+quarter hour, where since 2012 all of them fall (docs/decisions/0005). Ticks divide quarter hours.
 """
 
 from __future__ import annotations
