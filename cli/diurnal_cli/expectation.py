@@ -8,9 +8,10 @@ daylight saving; one of many years repeats its first 52 weeks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diurnal_worker.activity import DAY, SECOND, WEEK, Hourly
 from diurnal_worker.zones import QUARTER
@@ -18,11 +19,9 @@ from diurnal_worker.zones import QUARTER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from diurnal_api.plan import Pace
     from diurnal_worker.activity import Activity
-    from diurnal_worker.intensity import Daylight, Intensity
+    from diurnal_worker.intensity import Intensity
 
 _HOURS_A_WEEK: Final = 168
 _YEAR: Final = 52 * WEEK
@@ -44,6 +43,13 @@ class Leg:
         return Leg(self.events + times * other.events, self.real_seconds + times * other.real_seconds)
 
 
+class LocalTimes(NamedTuple):
+    """How many users share each UTC offset (microseconds, ascending)."""
+
+    offsets: NDArray[np.int64]
+    users: NDArray[np.float64]
+
+
 def period_of(activity: Activity) -> int:
     """Microseconds after which the curve repeats: a nominal day or week."""
     return WEEK if isinstance(activity, Hourly) and len(activity.hours) == _HOURS_A_WEEK else DAY
@@ -58,6 +64,7 @@ class Expectation:
         self._per_user = intensity.mean_rate / intensity.world.users / SECOND / intensity.activity.mean
         self._messages_per_second = pace.messages_per_second
         self._max_speed = pace.max_speed
+        self._known: dict[int, LocalTimes] = {}
 
     def over(self, begin: int, end: int) -> Leg:
         """What [begin, end) holds, microseconds since 1970; exact up to two years, then within 1e-5."""
@@ -84,37 +91,45 @@ class Expectation:
 
     def _exactly(self, begin: int, end: int) -> Leg:
         total = Leg()
-        for first, last, daylight in self._daylights(begin, end):
-            total = total.plus(self._under(daylight, first, last))
+        for first, last, local in self._stretches(begin, end):
+            total = total.plus(self._under(local, first, last))
         return total
 
-    def _daylights(self, begin: int, end: int) -> Iterator[tuple[int, int, Daylight]]:
+    def _stretches(self, begin: int, end: int) -> Iterator[tuple[int, int, LocalTimes]]:
         """[begin, end) cut where any zone changes its offset."""
-        since, current = begin, self.intensity.daylight(begin)
+        since, current = begin, self._local(begin)
         for day in (*range(begin - begin % DAY + DAY, end, DAY), end):
-            if _same(current, self.intensity.daylight(day)):
+            if _same(current, self._local(day)):
                 continue
             for quarter in range(max(day - DAY, since) // QUARTER * QUARTER + QUARTER, day + 1, QUARTER):
-                following = self.intensity.daylight(quarter)
+                following = self._local(quarter)
                 if not _same(current, following):
                     yield since, quarter, current
                     since, current = quarter, following
         if since < end:
             yield since, end, current
 
-    def _under(self, daylight: Daylight, begin: int, end: int) -> Leg:
-        """What [begin, end) holds under one daylight."""
+    def _local(self, instant: int) -> LocalTimes:
+        """The local times in the quarter of ``instant``; remembered, since asking the zones takes long."""
+        quarter = instant // QUARTER
+        if quarter not in self._known:
+            daylight = self.intensity.daylight(instant)
+            self._known[quarter] = LocalTimes(daylight.offsets, daylight.totals)
+        return self._known[quarter]
+
+    def _under(self, local: LocalTimes, begin: int, end: int) -> Leg:
+        """What [begin, end) holds under one daylight saving."""
         quarters = np.arange(0, self.period, QUARTER)
-        events = self._events(daylight, quarters, QUARTER)
+        events = self._events(local, quarters, QUARTER)
         seconds = self._seconds(events, QUARTER)
         # Sums count from the period of ``begin``, so that they stay as small as the stretch.
         origin = begin - begin % self.period
-        upto = [self._since(daylight, origin, instant, events, seconds) for instant in (begin, end)]
+        upto = [self._since(local, origin, instant, events, seconds) for instant in (begin, end)]
         return upto[1].plus(upto[0], times=-1)
 
     def _since(
         self,
-        daylight: Daylight,
+        local: LocalTimes,
         origin: int,
         instant: int,
         events: NDArray[np.float64],
@@ -127,15 +142,15 @@ class Expectation:
         leg = leg.plus(Leg(float(events.sum()), float(seconds.sum())), times=periods)
         if not rest:
             return leg
-        part = self._events(daylight, np.array([instant - rest]), rest)
+        part = self._events(local, np.array([instant - rest]), rest)
         return leg.plus(Leg(float(part[0]), float(self._seconds(part, rest)[0])))
 
-    def _events(self, daylight: Daylight, starts: NDArray[np.int64], length: int) -> NDArray[np.float64]:
+    def _events(self, local: LocalTimes, starts: NDArray[np.int64], length: int) -> NDArray[np.float64]:
         """Expected events of [start, start + length), each within a quarter hour."""
         if self.intensity.constant:
             return np.full(starts.shape, self.intensity.mean_rate * length / SECOND)
-        shares = self.intensity.activity.integrals(starts[:, None] + daylight.offsets, length)
-        events: NDArray[np.float64] = (shares * daylight.totals).sum(axis=1) * self._per_user
+        shares = self.intensity.activity.integrals(starts[:, None] + local.offsets, length)
+        events: NDArray[np.float64] = (shares * local.users).sum(axis=1) * self._per_user
         return events
 
     def _seconds(self, events: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -148,8 +163,7 @@ class Expectation:
         return seconds
 
 
-def _same(one: Daylight, other: Daylight) -> bool:
-    """Whether as many users share each offset."""
+def _same(one: LocalTimes, other: LocalTimes) -> bool:
     return one is other or (
-        np.array_equal(one.offsets, other.offsets) and np.array_equal(one.totals, other.totals)
+        np.array_equal(one.offsets, other.offsets) and np.array_equal(one.users, other.users)
     )

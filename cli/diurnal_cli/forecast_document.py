@@ -14,7 +14,8 @@ from diurnal_cli.forecast_warnings import warnings_of
 from diurnal_worker.activity import DAY, SECOND
 
 if TYPE_CHECKING:
-    from diurnal_cli.forecast import Extreme, Forecast, Hour, ShardShare
+    from diurnal_cli.extremes import Extreme
+    from diurnal_cli.forecast import Forecast, Hour, ShardShare
 
 
 def document(found: Forecast) -> dict[str, Any]:

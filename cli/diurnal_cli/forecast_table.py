@@ -14,7 +14,7 @@ from rich.text import Text
 
 from diurnal_api.money import SECONDS_A_DAY
 from diurnal_cli import amounts
-from diurnal_cli.forecast import MAX_SPEED, speed_of
+from diurnal_cli.forecast_rows import UNLIMITED, hours_of, shards_of, times
 from diurnal_cli.forecast_warnings import warnings_of
 from diurnal_worker.activity import DAY, SECOND
 
@@ -23,22 +23,17 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from diurnal_cli.forecast import Extreme, Forecast, Hour, ShardShare
+    from diurnal_cli.extremes import Extreme
+    from diurnal_cli.forecast import Forecast
 
 WIDTH: Final = 80
-_BAR: Final = 16
-_HOURS_A_DAY: Final = 24
-_MOST_SHARDS: Final = 8
-_UNLIMITED: Final = "as fast as it can"
-_WORKERS: Final = "the workers"
-_WORDS: Final = {"From (UTC)", "", "Bound by"}
 _YEAR: Final = 365.25 * SECONDS_A_DAY
 _LONG: Final = 3 * _YEAR
 
 
 def table(found: Forecast) -> RenderableType:
     """All of it, one under the other."""
-    parts: list[RenderableType] = [_summary(found), Text(), _hours(found), Text(), _shards(found)]
+    parts: list[RenderableType] = [_summary(found), Text(), hours_of(found), Text(), shards_of(found)]
     parts += [Padding(Text(f"Warning: {text}", "yellow"), (1, 0, 0, 0)) for text in warnings_of(found)]
     return Group(*parts)
 
@@ -106,8 +101,8 @@ def _clock(found: Forecast) -> str:
 
 def _speed(found: Forecast) -> str:
     if found.speed is None:
-        return f"{_UNLIMITED}: neither budget nor maxSpeed binds"
-    return f"{_times(found.speed)} real time in the mean; {_limits(found)}"
+        return f"{UNLIMITED}: neither budget nor maxSpeed binds"
+    return f"{times(found.speed)} real time in the mean; {_limits(found)}"
 
 
 def _limits(found: Forecast) -> str:
@@ -117,7 +112,7 @@ def _limits(found: Forecast) -> str:
             f"{found.budget_by} allows {amounts.significant(float(pace.messages_per_second))} messages/s"
         )
     if pace.max_speed is not None:
-        limits.append(f"maxSpeed {_times(float(pace.max_speed))}")
+        limits.append(f"maxSpeed {times(float(pace.max_speed))}")
     return ", ".join(limits)
 
 
@@ -154,82 +149,6 @@ def _usd(usd: Decimal) -> str:
     if not usd:
         return "$0"
     return f"${usd:,.2f}" if usd >= 1 else f"${amounts.significant(float(usd))}"
-
-
-def _hours(found: Forecast) -> Table:
-    return _by_day(found) if len(found.hours) > _HOURS_A_DAY else _by_hour(found)
-
-
-def _by_hour(found: Forecast) -> Table:
-    rows = _table("From (UTC)", "Events/s", "", "Speed", "Bound by")
-    top = max((hour.rate for hour in found.hours), default=0.0)
-    for hour in found.hours:
-        bar = "\N{BLACK SQUARE}" * round(_BAR * hour.rate / top) if top else ""
-        rows.add_row(
-            f"{amounts.moment(hour.start):%m-%d %H:%M}",
-            amounts.significant(hour.rate),
-            Text(bar, "cyan"),
-            _times(hour.speed),
-            hour.binds or _WORKERS,
-        )
-    return rows
-
-
-def _by_day(found: Forecast) -> Table:
-    """A week, a row a day: 168 hours are for machines."""
-    rows = _table("From (UTC)", "Mean/s", "Lowest", "Highest", "Speed", "Bound by")
-    for i in range(0, len(found.hours), _HOURS_A_DAY):
-        day = found.hours[i : i + _HOURS_A_DAY]
-        length = day[-1].end - day[0].start
-        rows.add_row(
-            f"{amounts.moment(day[0].start):%a %d %H:%M}",
-            amounts.significant(sum(hour.leg.events for hour in day) * SECOND / length),
-            amounts.significant(min(hour.rate for hour in day)),
-            amounts.significant(max(hour.rate for hour in day)),
-            _times(speed_of(length, sum(hour.leg.real_seconds for hour in day))),
-            _bound_by(day),
-        )
-    return rows
-
-
-def _bound_by(day: tuple[Hour, ...]) -> str:
-    binding = {hour.binds for hour in day}
-    if len(binding) == 1:
-        return binding.pop() or _WORKERS
-    return "budget, maxSpeed" if MAX_SPEED in binding else "budget"
-
-
-def _shards(found: Forecast) -> Table:
-    rows = _table("Shard", "Slots", "Users", "Events a simulated s", "Messages a real s")
-    shown = found.shards if len(found.shards) <= _MOST_SHARDS else (*found.shards[:3], found.shards[-1])
-    for share in shown:
-        if share is shown[-1] and len(shown) < len(found.shards):
-            rows.add_row(*["..."] * 5)
-        rows.add_row(*_shard(share))
-    return rows
-
-
-def _shard(share: ShardShare) -> tuple[str, ...]:
-    rate = share.messages_per_second
-    return (
-        str(share.number),
-        f"{share.slots.start}-{share.slots.stop - 1}",
-        amounts.count(share.users),
-        amounts.significant(share.events_per_second),
-        _UNLIMITED if rate is None else amounts.significant(rate),
-    )
-
-
-def _table(*titles: str) -> Table:
-    """An open table; words stand left, numbers right."""
-    rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in titles:
-        rows.add_column(title, justify="left" if title in _WORDS else "right", no_wrap=True)
-    return rows
-
-
-def _times(speed: float | None) -> str:
-    return "-" if speed is None else f"{amounts.significant(speed)}x"
 
 
 def _duration(seconds: float) -> str:
