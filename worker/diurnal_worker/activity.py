@@ -70,7 +70,8 @@ class Cosine:
         # sin b - sin a as 2 cos(mid) sin(half): no cancellation however short the tick.
         half_turn = length * 0.5 / DAY
         swing = cosine_of_turns(self._turns(local) + half_turn) * _sine_of_small_turn(half_turn)
-        return length * self.mean + (1.0 - self.floor) * (DAY / _TWO_PI) * swing
+        # Of a few microseconds around a trough of zero less is left than rounding takes away.
+        return np.maximum(length * self.mean + (1.0 - self.floor) * (DAY / _TWO_PI) * swing, 0.0)
 
     def bounds(self, local: I64, length: int) -> tuple[F64, F64]:
         first, last = self.values(local), self.values(local + length)
