@@ -50,12 +50,13 @@ class Offsets:
         return [self._offset(index, first + i) for i in range(_QUARTERS_A_DAY)]
 
     def _offset(self, index: int, quarter: int) -> int:
-        moment = (_EPOCH + timedelta(minutes=15 * quarter)).astimezone(self._zones[index])
-        offset = moment.utcoffset() or timedelta()
+        moment = _EPOCH + timedelta(minutes=15 * quarter)
+        offset = moment.astimezone(self._zones[index]).utcoffset() or timedelta()
         microseconds = offset // timedelta(microseconds=1)
         if microseconds % QUARTER:
+            civil = f"{'-' if microseconds < 0 else '+'}{abs(offset)!s:0>8}"
             raise ValueError(
-                f"time zone {self._names[index]} is {offset} from UTC at {moment.isoformat()}, which is no "
+                f"time zone {self._names[index]} is {civil} from UTC at {moment:%Y-%m-%dT%H:%M:%SZ}, which is no "
                 "multiple of 15 minutes: start later"
             )
         return microseconds
