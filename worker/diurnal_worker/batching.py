@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,23 @@ def spans(
 
     No span holds more than ``most`` events nor waits longer than ``seconds``. A span ends between two
     different microseconds; only where one microsecond alone holds more than ``most`` events it does not,
-    and then ``until`` is that microsecond.
+    and then ``until`` is that microsecond. ``until`` is never ahead of what is due, so that whoever goes on
+    from there is not early; hence the last span may be empty, due when the stretch is over.
     """
     cuts: list[Span] = []
     first = 0
     while first < times.size:
-        by_time = int(np.searchsorted(due, due[first] + seconds, side="left"))
-        last = min(first + most, max(by_time, first + 1))
+        by_time = int(np.searchsorted(due, due[first] + seconds - _ROUNDING, side="left"))
+        last = min(first + most, max(by_time, first + 1), times.size)
         if last < times.size:
             last = _between_microseconds(times, first, last, most)
-        until = int(times[last]) if last < times.size else end
-        cuts.append(Span(first, last, until, float(due[last - 1]), until == times[last - 1]))
+        is_open = last < times.size and times[last] == times[last - 1]
+        until = int(times[last - 1]) + (0 if is_open else 1)
+        cuts.append(Span(first, last, min(until, end), float(due[last - 1]), is_open))
         first = last
-    if not cuts:
-        return [Span(0, 0, end, length)]
-    return cuts
+    if cuts and due[-1] >= length:
+        return [*cuts[:-1], replace(cuts[-1], until=end)]
+    return [*cuts, Span(times.size, times.size, end, length)]
 
 
 def _between_microseconds(times: NDArray[np.int64], first: int, last: int, most: int) -> int:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 _SECOND: Final = 1_000_000
+_SHORTEST_BATCH: Final = 0.25
+_FEWEST_MESSAGES: Final = 4
 _ROUNDING: Final = 1e-9
 
 
@@ -55,6 +57,17 @@ class Pace:
         if times.size:
             own = place + np.maximum.accumulate(own - place)
         return own
+
+    def batch_seconds(self, most: float, own_count: int, world_count: int, length: int) -> float:
+        """How long a batch may collect, at most ``most``.
+
+        Under a throttle a quarter of a second where that is some messages: a minute then holds the same
+        number to one in a hundred, wherever it begins.
+        """
+        by_budget = self._by_budget(world_count)
+        if not own_count or by_budget < self._by_speed(length):
+            return most
+        return min(most, max(_SHORTEST_BATCH, _FEWEST_MESSAGES * by_budget / own_count))
 
     def density(self, own_count: int, world_count: int) -> float:
         """The most events a second that a shard sends of a stretch in which it has ``own_count``."""

@@ -277,15 +277,13 @@ class Shard:
                 text = f"the total of {self.plan.pace.max_messages} messages is reached"
                 self._end = _End("BudgetExhausted", text, end)
         world = timeline.world_count(stretch) if self._pace.counts else 0
-        share = (end - clock) / (stretch.end - stretch.begin)
-        length = self._pace.seconds(round(world * share), end - clock)
-        due = self._pace.due(arrived.times, _part(stretch, clock, end), round(world * share))
-        batches = spans(
-            arrived.times, due, end, self.settings.most_messages, self.settings.batch_seconds, length
-        )
-        self._schedule.begin(
-            self.clock.monotonic(), length, self._pace.density(len(arrived), round(world * share))
-        )
+        expected = round(world * (end - clock) / (stretch.end - stretch.begin))
+        own, pace = len(arrived), self._pace
+        length = pace.seconds(expected, end - clock)
+        due = pace.due(arrived.times, _part(stretch, clock, end), expected)
+        seconds = pace.batch_seconds(self.settings.batch_seconds, own, expected, end - clock)
+        batches = spans(arrived.times, due, end, self.settings.most_messages, seconds, length)
+        self._schedule.begin(self.clock.monotonic(), length, pace.density(own, expected))
         self._prepared = Prepared(arrived, batches, self._written)
 
     def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from diurnal_worker.timeline import ALL_SLOTS
 
 if TYPE_CHECKING:
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
 class Cut:
     """The last stretch of a limited run: events up to ``last`` go, the clock then stands at ``clock``."""
 
-    last: int  # order key within the tick of the last event that goes; -1 where none does
+    last: int  # order key (uint64) within the tick of the last event that goes; -1 where none does
     clock: int
 
     def allowed(self, events: Arrivals) -> Arrivals:
         """The events that still go."""
-        return events.part(events.order.astype("int64") <= self.last)
+        if self.last < 0:
+            return events.part(slice(0))
+        return events.part(events.order <= np.uint64(self.last))
 
 
 class Total:

@@ -1,0 +1,373 @@
+"""The guarantees of a run, asked of all its shards under a fake clock while everything goes wrong.
+
+One stream: whatever the shards, restarts and changes, the events are those of one uninterrupted pass.
+Nothing lost; repeats only after a crash and within the promised reach; clocks never fall; the budget holds;
+shards stay together. The harness itself asserts at every send and save what must hold at every moment.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from diurnal_api.layout import SLOTS, earliest, furthest
+from diurnal_worker.shard import Settings
+from harness import (
+    HOUR,
+    MINUTE,
+    START,
+    Run,
+    assert_one_stream,
+    before,
+    in_the_worlds_order,
+    lines,
+    spec,
+    time_of,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ANY_SHARDS = (1, 2, 3, 7, 64)
+FEW_SHARDS = st.sampled_from((1, 2, 3, 7))
+
+
+def searched(examples: int) -> settings:
+    """How long to look for a counterexample; an example may take a second."""
+    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def disturbances(draw: st.DrawFn) -> tuple[int, str, int, int]:
+    """(steps before it, what happens, a number for it, shards afterwards)."""
+    kinds = ("kill", "crash", "kill all", "stop all", "traffic", "traffic after a crash", "store")
+    return (
+        draw(st.integers(1, 80)),
+        draw(st.sampled_from(kinds)),
+        draw(st.integers(0, 100)),
+        draw(FEW_SHARDS),
+    )
+
+
+def disturb(run: Run, kind: str, number: int, shards: int) -> None:
+    """Does one thing to a run and lets it go on."""
+    run.store_fails = 0.0
+    if kind == "kill":
+        run.kill(number % int(run.plan.shards))
+    elif kind == "crash":
+        run.crash_after(number // 4)
+    elif kind == "store":
+        run.store_fails = 0.7
+    else:
+        if kind in {"kill all", "traffic after a crash"}:
+            run.kill_all()
+        else:
+            run.stop_all()
+        wanted = run.spec
+        if kind.startswith("traffic"):
+            rate = {"rate": {"eventsPerSecond": (0.05, 0.1, 0.2, 0.3)[number % 4]}}
+            wanted = spec(**{**changes_of(run), "traffic": rate})
+        run.follow(wanted, shards)
+
+
+def changes_of(run: Run) -> dict[str, object]:
+    throttle = run.spec.budget.max_messages_per_second
+    return {"hours": 2, "budget__maxMessagesPerSecond": throttle}
+
+
+@searched(60)
+@given(
+    shards=FEW_SHARDS,
+    throttle=st.sampled_from(("Unlimited", 100)),
+    what=st.lists(disturbances(), max_size=6),
+    seed=st.integers(0, 2**16),
+)
+def test_whatever_happens_the_events_are_those_of_one_uninterrupted_pass(
+    shards: int, throttle: object, what: list[tuple[int, str, int, int]], seed: int
+) -> None:
+    run = Run(spec(hours=2, budget__maxMessagesPerSecond=throttle), shards, seed)
+    for steps, kind, number, then in what:
+        if run.go(steps):
+            break
+        disturb(run, kind, number, then)
+    run.finish()
+    assert_one_stream(run)
+    assert earliest(run.position()) == run.plan.pace.end
+
+
+@pytest.mark.parametrize("shards", ANY_SHARDS)
+def test_any_number_of_shards_makes_the_same_stream_and_repeats_nothing(shards: int) -> None:
+    run = Run(spec(hours=1), shards).finish()
+    assert_one_stream(run)
+    assert run.received().total() == len(run.received())
+    assert set(run.received()) == set(in_the_worlds_order(Run(spec(hours=1), 1).plan))
+
+
+def test_a_run_goes_from_one_shard_through_sixty_four_to_three_after_crashes() -> None:
+    run = Run(spec(hours=1), 1, seed=5)
+    for shards in (64, 7, 3):
+        run.go(30)
+        run.kill_all()
+        run.follow(run.spec, shards)
+    run.finish()
+    assert_one_stream(run)
+
+
+@searched(15)
+@given(shards=FEW_SHARDS, then=FEW_SHARDS, steps=st.integers(5, 150), seed=st.integers(0, 99))
+def test_after_a_graceful_stop_exactly_the_events_before_the_clocks_are_out(
+    shards: int, then: int, steps: int, seed: int
+) -> None:
+    run = Run(spec(hours=2, budget__maxMessagesPerSecond=50), shards, seed)
+    run.go(steps)
+    if run.stop_all():
+        assert set(run.received()) == before(run, run.position())
+        assert run.received().total() == len(run.received())
+    run.follow(run.spec, then)
+    run.finish()
+    assert_one_stream(run)
+
+
+@searched(10)
+@given(offset=st.integers(0, 2 * HOUR), shards=FEW_SHARDS)
+def test_a_start_at_any_microsecond_yields_the_tail_of_an_earlier_start(offset: int, shards: int) -> None:
+    earlier = Run(spec(hours=2.5), 1)
+    late = START + offset
+    start = f"{np.datetime64(late, 'us')}Z"
+    run = Run(spec(hours=2.5, clock__start=start), shards).finish()
+    assert_one_stream(run)
+    assert set(run.received()) == set(lines(earlier.workshop, start=late))
+
+
+def test_a_change_of_traffic_begins_where_the_furthest_promise_of_any_crashed_shard_ends() -> None:
+    run = Run(spec(hours=3), 2, seed=3)
+    run.go(60)
+    run.kill_all()
+    run.follow(run.spec, 3)  # an epoch in between, whose shards know nothing of that promise
+    run.go(1)
+    run.stop_all()
+    promised = max(c.reach for c in run.crashes)
+    run.follow(spec(hours=3, events_per_second=0.05), 3)
+    assert run.plan.regimes[-1].start >= promised
+    run.finish()
+    assert_one_stream(run)
+
+
+def test_a_shard_that_crashed_and_then_stops_well_keeps_the_promise_of_before() -> None:
+    run = Run(spec(hours=3, budget__maxMessagesPerSecond=50), 1, seed=1)
+    run.go(40)
+    run.kill(0)
+    crashed = run.crashes[-1]
+    run.go(1)
+    run.stop_all()
+    stored = run.checkpoint(0)
+    assert stored is not None
+    assert stored.reach >= crashed.reach > crashed.begin
+
+
+def test_a_store_that_is_away_holds_the_run_back_and_loses_nothing() -> None:
+    run = Run(spec(hours=1), 2, seed=4, store_fails=1.0)
+    run.go(500)
+    assert not run.deliveries
+    run.finish()
+    assert_one_stream(run)
+
+
+# Totals.
+
+
+@pytest.mark.parametrize("shards", ANY_SHARDS)
+def test_a_total_ends_with_exactly_the_first_events_of_the_world(shards: int) -> None:
+    whole = in_the_worlds_order(Run(spec(hours=1), 1).plan)
+    total = len(whole) // 2
+    run = Run(spec(hours=1, budget__maxMessages=total), shards).finish()
+    assert run.received() == dict.fromkeys(whole[:total], 1)
+    assert {run.checkpoint(n).state for n in range(shards)} == {"BudgetExhausted"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("shards", "then"), [(1, 1), (3, 3), (2, 7), (7, 2)])
+def test_a_raised_total_goes_on_without_loss_or_repeat(shards: int, then: int) -> None:
+    whole = in_the_worlds_order(Run(spec(hours=1), 1).plan)
+    run = Run(spec(hours=1, budget__maxMessages=100), shards).finish()
+    for total in (101, 250):
+        run.stop_all()
+        run.follow(spec(hours=1, budget__maxMessages=total), then)
+        run.finish()
+        assert run.received() == dict.fromkeys(whole[:total], 1)
+
+
+def test_a_total_raised_while_the_shards_rest_wakes_them() -> None:
+    whole = in_the_worlds_order(Run(spec(hours=1), 1).plan)
+    run = Run(spec(hours=1, budget__maxMessages=100), 3).finish()
+    run.repace(spec(hours=1, budget__maxMessages=300))
+    run.finish()
+    assert run.received() == dict.fromkeys(whole[:300], 1)
+
+
+@searched(10)
+@given(total=st.integers(1, 300), shards=FEW_SHARDS, steps=st.integers(1, 60), seed=st.integers(0, 99))
+def test_a_total_is_the_same_set_after_crashes_too(total: int, shards: int, steps: int, seed: int) -> None:
+    wanted = spec(hours=1, budget__maxMessages=total)
+    run = Run(wanted, shards, seed)
+    if not run.go(steps):
+        run.kill_all()
+        run.follow(wanted, shards % 3 + 1)
+    run.finish()
+    assert set(run.received()) == set(in_the_worlds_order(Run(spec(hours=1), 1).plan)[:total])
+
+
+# Pace.
+
+
+def sent_in_any_second(run: Run, width: float = 1.0) -> int:
+    """The most messages in any window of `width` seconds, by when they were sent."""
+    sent = sorted((d.sent, d.messages) for d in run.deliveries)
+    times = np.array([when for when, _ in sent])
+    sums = np.concatenate([[0], np.cumsum([messages for _, messages in sent])])
+    ends = np.searchsorted(times, times + width - 1e-9)
+    return int((sums[ends] - sums[: times.size]).max())
+
+
+PACED = Settings(checkpoint=2.0, most_messages=1000)
+
+
+@searched(12)
+@given(
+    shards=FEW_SHARDS,
+    most=st.sampled_from((5, 40, 1000)),
+    step=st.sampled_from((0.0, 0.05, 0.2)),
+    kill=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_no_second_carries_more_than_the_throttle_and_one_batch_a_shard(
+    shards: int, most: int, step: float, kill: bool, seed: int
+) -> None:
+    throttle = 100
+    wanted = spec(events_per_second=0.5, hours=2, budget__maxMessagesPerSecond=throttle)
+    run = Run(wanted, shards, seed, replace(PACED, most_messages=most), step_seconds=step)
+    run.go(60)
+    if kill:
+        run.kill(0)
+    run.finish()
+    batch = max(d.messages for d in run.deliveries)
+    assert batch <= min(most, throttle)
+    assert sent_in_any_second(run) <= throttle + shards * batch
+
+
+@pytest.mark.parametrize("shards", [1, 4, 7])
+def test_every_minute_carries_the_throttle_to_one_per_cent(shards: int) -> None:
+    throttle = 100
+    wanted = spec(events_per_second=5, hours=4, budget__maxMessagesPerSecond=throttle)
+    run = Run(wanted, shards, settings=PACED, latency_seconds=0.01).finish()
+    sent = sorted((d.sent, d.messages) for d in run.deliveries)
+    began, ended = sent[0][0] + 1, sent[-1][0]
+    assert ended - began > 180
+    for begin in np.arange(began, ended - 60, 0.37):
+        minute = sum(messages for when, messages in sent if begin <= when < begin + 60)
+        assert minute == pytest.approx(60 * throttle, rel=0.01)
+
+
+def test_a_stall_is_not_sprinted_after() -> None:
+    run = Run(spec(events_per_second=1, hours=1, budget__maxMessagesPerSecond=50), 2, settings=PACED)
+    run.go(40)
+    run.clock.now += 30.0
+    run.finish()
+    assert sent_in_any_second(run) <= 50 * 1.02 + 2 * 25
+    assert_one_stream(run)
+
+
+def test_the_speed_limit_binds_where_the_throttle_does_not() -> None:
+    run = Run(spec(hours=1, clock__maxSpeed=60, budget__maxMessagesPerSecond=1000), 2, settings=PACED).finish()
+    took = max(d.sent for d in run.deliveries) - 1000.0
+    assert 58 <= took <= 61
+    assert_one_stream(run)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_live_traffic_is_published_at_its_own_time_or_shortly_after(shards: int) -> None:
+    changes = {"clock__start": "Now", "clock__maxSpeed": 1, "budget__maxMessagesPerSecond": 1000}
+    wanted = spec(events_per_second=0.5, hours=0.7, **changes)
+    run = Run(wanted, shards, settings=PACED)
+    run.go(100)
+    killed = run.clock.now
+    run.kill(0)
+    run.finish()
+    assert_one_stream(run)
+    for delivery in run.deliveries:
+        times = [time_of(line) for line in delivery.payload.splitlines()]
+        lag = START / 1e6 + delivery.sent - np.array(times) / 1e6
+        assert lag.min() >= 0
+        assert lag.max() < (1.5 if delivery.sent < killed else 30)
+
+
+def test_another_pace_holds_at_once() -> None:
+    run = Run(spec(hours=2, budget__maxMessagesPerSecond=2), 2, settings=PACED)
+    run.go(30)
+    began = run.clock.now
+    run.repace(spec(hours=2, budget__maxMessagesPerSecond=1000))
+    run.finish()
+    assert run.clock.now - began < 30
+    assert_one_stream(run)
+
+
+# Together.
+
+
+def test_leaders_wait_for_a_shard_that_is_away_and_it_does_not_sprint() -> None:
+    run = Run(spec(hours=6, budget__maxMessagesPerSecond=2), 3, seed=2)
+    run.go(10)
+    run.kill(1, away=1000.0)
+    while run.clock.now < 1900.0:
+        run.go(1)
+    clocks = [segment.clock for segment in run.position()]
+    tick = run.workshop.timeline.intensity(0).tick
+    bound = int(float(run.plan.pace.skew_seconds) * 1e6)
+    assert bound <= furthest(run.position()) - earliest(run.position()) <= bound + tick
+    assert max(clocks) < run.plan.pace.end  # type: ignore[operator]
+    run.finish()
+    assert_one_stream(run)
+
+
+def test_shards_of_equal_pace_stay_within_one_tick_of_each_other() -> None:
+    run = Run(spec(events_per_second=1, hours=2, budget__maxMessagesPerSecond=100), 7, settings=PACED)
+    tick = run.workshop.timeline.intensity(0).tick
+    spreads = []
+    while not run.go(20):
+        at = [d.until for d in run.deliveries]
+        by_shard = {d.shard: d.until for d in run.deliveries}
+        if len(by_shard) == 7 and max(at) < run.plan.pace.end:  # type: ignore[operator]
+            spreads.append(max(by_shard.values()) - min(by_shard.values()))
+    assert max(spreads) <= tick + 5 * MINUTE
+
+
+# Many events in one microsecond.
+
+
+DENSE = {"population__users": 100_000, "clock__start": "2026-03-29T00:00:00.000000Z"}
+
+
+def dense(microseconds: int, **changes: object) -> object:
+    """A world with some two events a microsecond, for so long."""
+    end = f"2026-03-29T00:00:00.{microseconds:06d}Z"
+    return spec(events_per_second=2_000_000, hours=None, clock__end=end, **DENSE, **changes)
+
+
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_a_stop_between_batches_of_one_microsecond_repeats_nothing(most: int) -> None:
+    run = Run(dense(150), 2, seed=8, settings=Settings(most_messages=most), most_in_flight=1000)  # type: ignore[arg-type]
+    for shards in itertools.cycle((2, 1, 3)):
+        if run.go(25):
+            break
+        run.stop_all()
+        run.follow(run.spec, shards)
+    assert_one_stream(run)
+    assert len(run.received()) > 100
+
+
+def test_every_slot_belongs_to_some_shard_at_any_time() -> None:
+    run = Run(spec(hours=1), 7)
+    run.go(50)
+    run.kill_all()
+    run.follow(run.spec, 64)
+    assert sum(len(segment.slots) for segment in run.position()) == SLOTS
