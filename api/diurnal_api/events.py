@@ -11,18 +11,8 @@ EventType = Literal[
     "app_open", "app_close", "search", "app_install", "app_uninstall", "review_submit", "in_app_purchase"
 ]
 DeviceType = Literal["phone", "tablet", "desktop"]
-EventField = Literal[
-    "generation_timestamp",
-    "event_id",
-    "event_timestamp",
-    "user_id",
-    "session_id",
-    "event_type",
-    "app_id",
-    "device_type",
-    "os_version",
-    "country_code",
-    "event_details",
+AttributeField = Literal[
+    "event_id", "user_id", "session_id", "event_type", "app_id", "device_type", "os_version", "country_code"
 ]
 
 EVENT_TYPE_WEIGHTS: Final[dict[str, float]] = {

@@ -27,27 +27,36 @@ LONGEST_VALUE: Final = {
     "event_id": 36,
     "user_id": 36,
     "session_id": 36,
-    "generation_timestamp": 16,
-    "event_timestamp": 16,
     "event_type": max(map(len, EVENT_TYPE_WEIGHTS)),
     "app_id": 8,
     "device_type": max(map(len, DEVICE_TYPE_WEIGHTS)),
     "os_version": 12,
     "country_code": 3,
-    "event_details": 60,
 }
 """Upper bounds of an attribute's bytes."""
 
 FEWEST_IN_A_REQUEST: Final = 3
-"""Messages counted on in a request, so that its minimum of 1,000 bytes never decides a price."""
+"""Messages in a request from which on its minimum of 1,000 bytes never decides a price."""
+
+_LONGEST_TICK_SECONDS: Final = 900
+_QUIETEST: Final = 4
+"""The world's rate in its quietest hours is at least its mean over this, by the built-in activities."""
 
 UNTHROTTLED_MESSAGES_PER_SECOND: Final = 200_000.0
 SKEW_REAL_SECONDS: Final = 60.0
 LEAST_SKEW_SECONDS: Final = 1800.0
 
 
-class UnchangeableError(ValueError):
+class PlanError(ValueError):
+    """There is no plan for what is wanted; the text names the field and the remedy."""
+
+
+class UnchangeableError(PlanError):
     """A change that a run cannot make; the text names the field and the remedy."""
+
+
+class BudgetTooSmallError(PlanError):
+    """A budget that pays for no message at all; the text names the field and the remedy."""
 
 
 def first_plan(
@@ -112,14 +121,38 @@ def needs_new_epoch(plan: Plan, spec: Spec, shards: int) -> bool:
 def pace_of(spec: Spec, shards: int) -> Pace:
     """The limits of a spec as workers obey them."""
     largest = largest_billed_message(spec.events, spec.sink)
-    throttle = messages_per_second(spec.budget, largest, FEWEST_IN_A_REQUEST)
+    counted_on = messages_in_a_request(spec, shards)
+    throttle = messages_per_second(spec.budget, largest, counted_on)
+    total = total_messages(spec.budget, largest, counted_on)
+    if total == 0:
+        raise BudgetTooSmallError(
+            "spec.budget.maxUSD pays for no message at all: raise it, or check budget.usdPerTiB"
+        )
     return Pace(
         messages_per_second=throttle,
         max_speed=spec.clock.max_speed,
         end=spec.clock.end,
-        max_messages=total_messages(spec.budget, largest, FEWEST_IN_A_REQUEST),
+        max_messages=total,
         skew_seconds=_skew(spec, throttle, shards),
     )
+
+
+def messages_in_a_request(spec: Spec, shards: int) -> int:
+    """How many messages a request surely holds, 1 to 3: what prices count on (docs/decisions/0004).
+
+    A request is cut by the batch's limits and by the end of a tick, so slow runs over many shards send small ones.
+    """
+    pubsub = spec.sink.pubsub
+    most = int(pubsub.max_batch_messages) if pubsub else FEWEST_IN_A_REQUEST
+    seconds = min(float(pubsub.max_batch_seconds), 1.0) if pubsub else 1.0
+    mean = mean_events_per_second(spec)
+    in_a_batch = [mean * _LONGEST_TICK_SECONDS / _QUIETEST]
+    throttle = messages_per_second(spec.budget, largest_billed_message(spec.events, spec.sink), 1)
+    if throttle is not None:
+        in_a_batch.append(throttle * seconds)
+    if spec.clock.max_speed is not None:
+        in_a_batch.append(mean * float(spec.clock.max_speed) * seconds / _QUIETEST)
+    return max(1, min(FEWEST_IN_A_REQUEST, most, int(min(in_a_batch) / shards)))
 
 
 def largest_billed_message(events: Events, sink: Sink) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, Strict
 
-from diurnal_api.events import EventField
+from diurnal_api.events import AttributeField
 from diurnal_api.model import Model, Number, Rule, Shape, Text, Whole, exactly_one_of
 
 TOPIC = Shape(
@@ -55,9 +55,9 @@ class PubSub(Model):
         le=60,
         description="Longest time that a message waits for its batch, in seconds, 0.01 to 60.",
     )
-    attributes: Annotated[tuple[EventField, ...], Strict(False)] = Field(
+    attributes: Annotated[tuple[AttributeField, ...], Strict(False)] = Field(
         default=(),
-        max_length=11,
+        max_length=8,
         description="Event fields that are sent as message attributes too, for filters of subscriptions. "
         "They are billed.",
         json_schema_extra={"x-kubernetes-list-type": "set"},

@@ -92,7 +92,7 @@ def messages_per_request(sink: Sink, messages_per_second: float | None, messages
     most = float(sink.pubsub.max_batch_messages if sink.pubsub else _FULL_BATCH)
     seconds = float(sink.pubsub.max_batch_seconds if sink.pubsub else _BATCH_SECONDS)
     if messages_per_second is not None:
-        most = min(most, 1 + messages_per_second * seconds)
+        most = min(most, max(1.0, messages_per_second * seconds))
     # Of a tick's Poisson count those that are not 0 make requests; these have one message at least.
     count = messages_per_tick / -np.expm1(-messages_per_tick) if messages_per_tick > 0 else 1.0
     # The last one of a tick is half full in the mean.

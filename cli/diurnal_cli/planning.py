@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import yaml
 from rich.console import Console
 
-from diurnal_api.money import total_messages
 from diurnal_api.plan import DatasetRef
-from diurnal_api.planning import FEWEST_IN_A_REQUEST, first_plan, largest_billed_message
+from diurnal_api.planning import PlanError, first_plan
 from diurnal_cli.durations import parse_duration
 from diurnal_cli.forecast import forecast
 from diurnal_cli.forecast_document import document
@@ -21,7 +20,6 @@ from diurnal_cli.run import COMPLETED, INVALID, Options, simulation_of
 from diurnal_cli.validate import InvalidInput
 from diurnal_worker import ENGINE
 from diurnal_worker.dataset import DatasetError
-from diurnal_worker.encoding import ATTRIBUTES
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 from diurnal_worker.zonefiles import TZDATA_VERSION
@@ -40,7 +38,7 @@ def run(file: str, settings: tuple[str, ...], length: str | None, output: str) -
     """Prints the plan of a file as ``table``, ``json`` or ``yaml``; 1 where the input is invalid, else 0."""
     try:
         found = forecast_of(file, settings, length, time.time_ns() // _MICROSECOND_IN_NS)
-    except (InvalidInput, DatasetError) as error:
+    except (InvalidInput, PlanError, DatasetError) as error:
         sys.stderr.write(f"diurnal: {error}\n")
         return INVALID
     _show(found, output)
@@ -70,8 +68,6 @@ def _show(found: Forecast, output: str) -> None:
 
 def _planned(simulation: TrafficSimulation, dataset: Dataset, length: str | None, now: int) -> Plan:
     spec = simulation.spec
-    _refuse_too_little_money(spec)
-    _refuse_attributes(spec)
     plan = first_plan(
         spec,
         run=f"{simulation.metadata.name}-{spec.restart_nonce}",
@@ -98,25 +94,6 @@ def _end(plan: Plan, length: str | None) -> int | None:
     except ValueError as error:
         raise InvalidInput(f"--for {error}") from None
     return end if plan.pace.end is None else min(end, plan.pace.end)
-
-
-def _refuse_too_little_money(spec: Spec) -> None:
-    """A run of no message is none."""
-    largest = largest_billed_message(spec.events, spec.sink)
-    if total_messages(spec.budget, largest, FEWEST_IN_A_REQUEST) == 0:
-        raise InvalidInput(
-            f"budget.maxUSD {spec.budget.max_usd} does not pay for one message of {largest} bytes at "
-            f"{spec.budget.usd_per_tib} USD a TiB: raise it"
-        )
-
-
-def _refuse_attributes(spec: Spec) -> None:
-    """Some fields cannot be attributes."""
-    for name in spec.sink.pubsub.attributes if spec.sink.pubsub else ():
-        if name not in ATTRIBUTES:
-            raise InvalidInput(
-                f"sink.pubsub.attributes: {name} cannot be one: choose among {', '.join(ATTRIBUTES)}"
-            )
 
 
 def _dataset(simulation: TrafficSimulation) -> Dataset:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from diurnal_api.instants import format_instant
 from diurnal_api.layout import earliest
 from diurnal_api.money import usd_of
-from diurnal_api.planning import UnchangeableError, largest_billed_message
+from diurnal_api.planning import PlanError, largest_billed_message
 from diurnal_cli import amounts
 from diurnal_cli.progress import Progress, make_progress
 from diurnal_cli.recording import record_of
@@ -55,7 +55,7 @@ def run_here(options: Options, arguments: list[str]) -> int:
         if destination.sink == "pubsub" and not _may_publish(run, options):
             return _refused("not published: nothing was sent, nothing was spent")
         outcome = running.go(run, _progress(destination, options))
-    except (InvalidInput, UnchangeableError, DatasetError) as error:
+    except (InvalidInput, PlanError, DatasetError) as error:
         return _refused(str(error))
     except FolderInUseError as error:
         print(f"diurnal: {error}", file=sys.stderr)

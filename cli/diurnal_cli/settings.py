@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
+from diurnal_cli.yaml_reader import read_yaml
 
 
 def with_settings(document: Any, settings: list[str]) -> Any:
@@ -20,10 +20,10 @@ def with_settings(document: Any, settings: list[str]) -> Any:
                 f"--set {setting[:60]!r} is not PATH=VALUE, such as budget.maxMessagesPerSecond=500"
             )
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
+            [parsed] = read_yaml(value) or [None]
+        except ValueError:
             raise ValueError(f"--set {path}: {value[:60]!r} is no YAML value") from None
-        _put(changed, path.split("."), parsed, path)
+        _put(changed, path.split("."), parsed.value if parsed else None, path)
     return changed
 
 

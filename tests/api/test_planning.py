@@ -7,6 +7,7 @@ import pytest
 from diurnal_api.layout import Segment, start_position
 from diurnal_api.plan import Plan
 from diurnal_api.planning import (
+    BudgetTooSmallError,
     UnchangeableError,
     first_plan,
     largest_billed_message,
@@ -175,3 +176,19 @@ def test_shards_may_be_a_minute_of_real_time_apart_and_half_an_hour_at_least() -
     assert fast(None) == 60 * 500
     assert fast(100) == 60 * 100
     assert fast(1) == 1800
+
+
+def test_slow_runs_over_many_shards_count_on_small_requests() -> None:
+    """Each request is billed 1,000 bytes at least: a budget that forgot it would cost twice as much."""
+    thrifty = {"budget": {"maxMessagesPerSecond": 1000, "maxUSDPerDay": "0.001"}}
+    pubsub = {"sink": {"pubsub": {"topic": "projects/my-project/topics/events"}}}
+    slow = pace_of(spec_of(**thrifty, **pubsub), 16)
+    requests_a_day = float(slow.messages_per_second or 0) * 86_400
+    assert requests_a_day * 1000 * 40 / 2**40 <= 0.001
+    fast = pace_of(spec_of(budget={"maxMessagesPerSecond": 1000, "maxUSDPerDay": "1"}, **pubsub), 4)
+    assert float(fast.messages_per_second or 0) * 86_400 * 1000 * 40 / 2**40 > 1
+
+
+def test_a_budget_that_pays_for_no_message_is_refused_by_its_name() -> None:
+    with pytest.raises(BudgetTooSmallError, match=r"spec\.budget\.maxUSD pays for no message"):
+        pace_of(spec_of(budget={"maxUSD": "0.000001", "usdPerTiB": "900000000"}), 1)

@@ -241,7 +241,7 @@ def test_a_live_run_whose_end_is_past_is_refused(capsys: pytest.CaptureFixture[s
 
 def test_a_budget_that_pays_for_no_message_is_refused(capsys: pytest.CaptureFixture[str], file: Path) -> None:
     settings = ("budget.maxUSD='0.000001'", "budget.usdPerTiB='900000000'")
-    assert "budget.maxUSD 0.000001 does not pay for one message" in refusal(capsys, file, *settings)
+    assert "budget.maxUSD pays for no message at all" in refusal(capsys, file, *settings)
 
 
 def test_a_field_that_cannot_be_an_attribute_is_refused(
