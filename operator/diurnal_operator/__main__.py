@@ -1,0 +1,143 @@
+"""``diurnal-operator``: leads or waits, watches, works the queue. Ends when it loses the lead, to begin anew.
+
+Exit codes: 0 stopped by SIGTERM, 1 the lead was lost or a part failed, 2 a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Final
+
+import kopf
+import structlog
+
+from diurnal_operator import health as healths
+from diurnal_operator.api import Api, connect
+from diurnal_operator.cluster import Cluster, boottime
+from diurnal_operator.handlers import kopf_settings, registry_of
+from diurnal_operator.leadership import Leadership
+from diurnal_operator.loop import Loop
+from diurnal_operator.settings import Settings, SettingsError
+
+STOPPED: Final = 0
+FAILED: Final = 1
+WRONG_SETTINGS: Final = 2
+
+
+async def run(settings: Settings) -> int:
+    """One life of the operator."""
+    log = structlog.get_logger()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    client = await connect()
+    leadership = Leadership(
+        Api(client, settings.waits.request), settings, boottime, lambda: time.time_ns() // 1000
+    )
+    health = healths.Health(settings.waits)
+    server = await healths.serve(health, settings.health_port, boottime) if settings.health_port else None
+    try:
+        log.info("waiting_for_the_lead", identity=settings.identity)
+        if not await _before(stopped, leadership.acquire()):
+            return STOPPED
+        health.leading = True
+        log.info("leading", image=settings.worker_image, engine=settings.engine, tzdata=settings.tzdata)
+        api = Api(client, settings.waits.request, guard=leadership.check)
+        ended = await _lead(Cluster(api, settings), settings, health, leadership, stopped)
+        log.info("stopped" if ended == STOPPED else "the_lead_is_lost")
+        return ended
+    finally:
+        await leadership.release()
+        if server is not None:
+            await server.cleanup()
+        await client.close()
+
+
+async def _lead(
+    cluster: Cluster,
+    settings: Settings,
+    health: healths.Health,
+    leadership: Leadership,
+    stopped: asyncio.Event,
+) -> int:
+    """Watches and works until stopped, or until the lead is lost."""
+    loop = Loop(cluster, settings, health, boottime)
+    registry = registry_of(loop.add, lambda uid, version: health.watched(uid, version, boottime()), settings)
+    parts = [
+        asyncio.ensure_future(leadership.keep()),
+        asyncio.ensure_future(loop.run()),
+        asyncio.ensure_future(_watch(registry, settings)),
+    ]
+    waiting = asyncio.ensure_future(stopped.wait())
+    try:
+        done, _ = await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for part in done - {waiting}:
+            part.result()  # an error of a part is this process's
+        return STOPPED if waiting in done else FAILED
+    finally:
+        for part in (*parts, waiting):
+            part.cancel()
+        await asyncio.wait({*parts, waiting}, timeout=settings.waits.request)
+
+
+async def _watch(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+    await kopf.operator(
+        registry=registry,
+        settings=kopf_settings(),
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+    )
+
+
+async def _before(stopped: asyncio.Event, work: Coroutine[object, object, None]) -> bool:
+    """Whether the work was done before the process was stopped."""
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    done, pending = await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if working in done:
+        working.result()
+    return working in done
+
+
+def _tzdata() -> str:
+    """The version of the time zones that this installation has, for the worker image is built with it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tzdata")
+    except PackageNotFoundError:
+        return ""
+
+
+def main() -> int:
+    """The entry of ``diurnal-operator``."""
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        print(f"diurnal-operator: {error}", file=sys.stderr)
+        return WRONG_SETTINGS
+    identity = f"{settings.identity}_{uuid.uuid4()}"  # two lives of one pod are two operators
+    settings = replace(settings, identity=identity, tzdata=settings.tzdata or _tzdata())
+    return asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The operator's own ceilings, shared out among all simulations. Pure.
+
+Both ceilings bind as rates, so that no counter of a day could be reset by deleting and recreating: whoever
+sends at most a day's dollars divided by its seconds sends at most a day's dollars in any 24 hours. A
+simulation gets its max-min fair share (Bertsekas and Gallager, "Data Networks", section 6.5.2), and not
+before the others have given up what they had beyond theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from diurnal_api.money import SECONDS_A_DAY, usd_of
+from diurnal_api.planning import largest_billed_message, pace_of
+from diurnal_api.spec import Spec, TrafficSimulation
+from diurnal_api.status import Status
+from diurnal_operator.observation import Claim, Object, is_leaving
+from diurnal_operator.settings import Ceilings
+
+LEAST_RATE: Final = 0.001
+"""Messages a second below which a share is none: floats are rounded down to this."""
+
+IDLE_STATES: Final = frozenset({"Suspended", "Completed", "BudgetExhausted", "Stalled"})
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a simulation may send: messages a second, None without limit, 0 for nothing; and what binds."""
+
+    rate: float | None
+    binding: str = ""
+
+
+def are_set(ceilings: Ceilings) -> bool:
+    """Whether simulations have to be weighed against each other at all."""
+    return ceilings.messages_per_second is not None or ceilings.usd_per_day is not None
+
+
+def grant(own: Claim, others: Sequence[Claim], ceilings: Ceilings) -> Grant:
+    """What ``own`` may send beside the others, by both ceilings."""
+    limits = []
+    if ceilings.messages_per_second is not None:
+        rate = _share(own, others, ceilings.messages_per_second, lambda _: 1.0)
+        limits.append(Grant(rate, "MessagesCeiling"))
+    if ceilings.usd_per_day is not None and own.usd > 0:
+        dollars = ceilings.usd_per_day / SECONDS_A_DAY
+        limits.append(Grant(_share(own, others, dollars, lambda claim: claim.usd), "USDCeiling"))
+    tightest = min(limits, key=lambda limit: limit.rate or 0.0, default=Grant(None))
+    if tightest.rate is None or (own.wanted is not None and own.wanted <= tightest.rate):
+        return Grant(own.wanted)
+    return tightest
+
+
+def fair_shares(wanted: Sequence[float], whole: float) -> list[float]:
+    """Max-min fair shares of ``whole``: nobody gets more than wanted, what is left over goes to the others."""
+    shares = [0.0] * len(wanted)
+    left, waiting = whole, sorted(range(len(wanted)), key=lambda i: wanted[i])
+    for served, i in enumerate(waiting):
+        shares[i] = min(wanted[i], left / (len(waiting) - served))
+        left -= shares[i]
+    return shares
+
+
+def claim_of(simulation: Object, ceilings: Ceilings) -> Claim:
+    """What another simulation wants and has, by its object as it is."""
+    uid = str(simulation["metadata"]["uid"])
+    try:
+        found = TrafficSimulation.model_validate({**simulation, "status": simulation.get("status") or {}})
+    except ValidationError:
+        return Claim(uid, 0.0, 0.0, 0.0)
+    status = found.status or Status()
+    return Claim(
+        uid,
+        wanted_rate(found.spec, status, leaving=is_leaving(simulation)),
+        _granted(status),
+        usd_a_message(found.spec, ceilings),
+    )
+
+
+def wanted_rate(spec: Spec, status: Status, *, leaving: bool = False) -> float | None:
+    """Messages a second that a simulation would send if it could; 0 where it does not run, None without limit."""
+    resting = status.state in {"Completed", "BudgetExhausted", "Stalled"}
+    if spec.suspend or spec.shards == 0 or leaving or resting:
+        return 0.0
+    return pace_of(spec, max(int(spec.shards), 1)).messages_per_second
+
+
+def usd_a_message(spec: Spec, ceilings: Ceilings) -> float:
+    """The most that a message costs, by the administrator's price; other sinks than Pub/Sub cost nothing."""
+    if spec.sink.pubsub is None:
+        return 0.0
+    return float(usd_of(largest_billed_message(spec.events, spec.sink), str(ceilings.usd_per_tib)))
+
+
+def _granted(status: Status) -> float:
+    idle = status.state in IDLE_STATES and int(status.ready_shards) == 0
+    if status.plan is None or idle:
+        return 0.0
+    rate = status.plan.pace.messages_per_second
+    return math.inf if rate is None else float(rate)
+
+
+def _share(own: Claim, others: Sequence[Claim], whole: float, weight: Callable[[Claim], float]) -> float:
+    """Messages a second for ``own`` out of ``whole``, which is in messages or dollars a second."""
+    claims = [own, *(claim for claim in others if claim.uid != own.uid)]
+    wanted = [_product(math.inf if claim.wanted is None else claim.wanted, weight(claim)) for claim in claims]
+    taken = sum(_product(claim.granted, weight(claim)) for claim in claims[1:])
+    share = min(fair_shares(wanted, whole)[0], whole - taken) / weight(own)
+    return max(math.floor(share / LEAST_RATE) * LEAST_RATE, 0.0)
+
+
+def _product(rate: float, weight: float) -> float:
+    return rate * weight if weight else 0.0

@@ -1,0 +1,92 @@
+"""What a person has to look at: failed workers, pods that cannot be made, Leases that nobody takes. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from diurnal_api.names import LABEL_SHARD
+from diurnal_operator.halting import Halt
+from diurnal_operator.observation import Object, label_number
+from diurnal_operator.settings import Settings
+from diurnal_operator.situation import Situation
+
+HOPELESS: Final = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
+     "CrashLoopBackOff"}
+)  # fmt: skip
+
+
+def fault_of(situation: Situation, settings: Settings) -> Halt | None:
+    """The worst that is wrong with a simulation that should run, None where nothing is."""
+    return _foreign(situation) or _failed(situation) or _no_pods(situation) or _unclaimed(situation, settings)
+
+
+def suspects(situation: Situation, seconds: float) -> list[int]:
+    """Shards whose Lease nobody took for that long although their Deployment has a pod."""
+    return [
+        shard
+        for shard, seen in sorted(situation.leases.items())
+        if not seen.was_held and seen.unchanged >= seconds and _has_pods(situation.deployments.get(shard))
+    ]
+
+
+def _foreign(situation: Situation) -> Halt | None:
+    name = situation.seen.foreign
+    if not name:
+        return None
+    return Halt(
+        "NameTaken", f"{name} exists and is not owned by this simulation: rename or delete it", stalled=True
+    )
+
+
+def _failed(situation: Situation) -> Halt | None:
+    failed = [c for _, c in sorted(situation.checkpoints.items()) if c.state == "Failed"]
+    if not failed:
+        return None
+    first = failed[0]
+    more = f" (and {len(failed) - 1} more shards)" if len(failed) > 1 else ""
+    return Halt(first.reason or "WorkerFailed", f"shard {first.shard}: {first.message}{more}", stalled=True)
+
+
+def _no_pods(situation: Situation) -> Halt | None:
+    for shard, deployed in sorted(situation.deployments.items()):
+        for condition in (deployed.get("status") or {}).get("conditions") or []:
+            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+                text = f"shard {shard} gets no pod: {condition.get('message', '')}"
+                return Halt(str(condition.get("reason") or "FailedCreate"), text, stalled=True)
+    return None
+
+
+def _unclaimed(situation: Situation, settings: Settings) -> Halt | None:
+    waiting = set(suspects(situation, settings.waits.unclaimed))
+    for pod in situation.seen.pods:
+        shard = label_number(pod, LABEL_SHARD)
+        if shard not in waiting:
+            continue
+        if reason := _hopeless(pod):
+            return Halt(
+                reason["reason"], f"shard {shard}: {reason.get('message') or reason['reason']}", stalled=True
+            )
+        if (pod.get("status") or {}).get("phase") == "Running":
+            return Halt("LeaseNotTaken", _no_binding(situation, shard), stalled=True)
+    return None
+
+
+def _no_binding(situation: Situation, shard: int) -> str:
+    account = situation.spec.worker.service_account_name
+    return (
+        f"the worker of shard {shard} runs but does not take its Lease: a RoleBinding of the role diurnal-worker "
+        f"to the service account {account} in namespace {situation.namespace} is most likely missing"
+    )
+
+
+def _hopeless(pod: Object) -> dict[str, Any] | None:
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        waiting = (status.get("state") or {}).get("waiting")
+        if waiting and waiting.get("reason") in HOPELESS:
+            return dict(waiting)
+    return None
+
+
+def _has_pods(deployed: Object | None) -> bool:
+    return bool(deployed and (deployed.get("status") or {}).get("replicas"))

@@ -1,0 +1,56 @@
+"""kopf's part: it watches, and every event is no more than a wish to look at a simulation.
+
+Leases are not watched, because a thousand of them change every few seconds; they are listed when a simulation
+is looked at. Nothing is stored on the user's object: no finalizer, no annotation.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from diurnal_api.names import LABEL_SIMULATION
+from diurnal_api.spec import GROUP, PLURAL, VERSION
+from diurnal_operator.cluster import Key
+from diurnal_operator.settings import Settings
+
+Seen = Callable[[str, str], None]
+"""Told of UID and resourceVersion of each simulation that the watch shows."""
+
+
+def registry_of(add: Callable[[Key, float], None], seen: Seen, settings: Settings) -> kopf.OperatorRegistry:
+    """Handlers that turn events into keys; ``add`` takes a key and seconds to wait."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def simulation_changed(body: kopf.Body, namespace: str | None, name: str | None, **_: Any) -> None:
+        seen(str(body["metadata"].get("uid")), str(body["metadata"].get("resourceVersion")))
+        if namespace and name:
+            add((namespace, name), 0.0)
+
+    @kopf.on.event("apps", "v1", "deployments", labels={LABEL_SIMULATION: kopf.PRESENT}, registry=registry)
+    async def deployment_changed(body: kopf.Body, namespace: str | None, **_: Any) -> None:
+        # Each step of its pod is an event: let them settle.
+        if namespace:
+            add((namespace, body["metadata"]["labels"][LABEL_SIMULATION]), settings.waits.settle)
+
+    return registry
+
+
+def kopf_settings() -> kopf.OperatorSettings:
+    """Kopf as a mere watcher: no Events, no log of every event, only labelled Deployments."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.watching.label_selectors["deployments.v1.apps"] = LABEL_SIMULATION
+    settings.queueing.exit_timeout = 0.5
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf.objects").setLevel(logging.ERROR)
+    return settings

@@ -1,0 +1,80 @@
+"""Whether this operator works: its queue moves, and what it lists is what its watch tells it. Pure but for serving.
+
+A watch may be silent for ever without an error. So what a listing shows must have come by the watch as well, or
+come within the time allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from diurnal_operator.queue import KeyQueue
+from diurnal_operator.settings import Waits
+
+
+@dataclass
+class Health:
+    """What liveness and readiness look at; times are seconds of one monotonic clock."""
+
+    waits: Waits
+    leading: bool = False
+    _beat: float | None = None
+    _stuck: float = 0.0
+    _watched: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _behind: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def beat(self, now: float, queue: KeyQueue[Any]) -> None:
+        """The queue was looked at."""
+        self._beat, self._stuck = now, max(queue.longest_work(now), queue.most_overdue(now))
+
+    def watched(self, uid: str, version: str, now: float) -> None:
+        """The watch told of a simulation."""
+        self._watched[uid] = (version, now)
+        self._behind.pop(uid, None)
+
+    def listed(self, found: dict[str, str], now: float) -> None:
+        """A listing found these simulations (UID to resourceVersion)."""
+        self._watched = {uid: seen for uid, seen in self._watched.items() if uid in found}
+        fresh = {uid: v for uid, v in found.items() if self._watched.get(uid, ("", 0.0))[0] != v}
+        self._behind = {uid: self._behind.get(uid, (version, now)) for uid, version in fresh.items()}
+
+    def why_not_alive(self, now: float) -> str:
+        """Why this process should be restarted; empty where it should not."""
+        if not self.leading:
+            return ""
+        if self._beat is not None and now - self._beat > self.waits.stalled_queue:
+            return "the queue is not looked at any more"
+        if self._stuck > self.waits.stalled_queue:
+            return "the queue does not move"
+        if any(now - since > self.waits.silent_watch for _, since in self._behind.values()):
+            return "the watch is silent: listings show what it never told of"
+        return ""
+
+    def why_not_ready(self, now: float) -> str:
+        """Why this operator does not serve; empty where it does, or stands by behind a leader."""
+        if self.leading and self._beat is None:
+            return "starting"
+        return self.why_not_alive(now)
+
+
+async def serve(health: Health, port: int, clock: Callable[[], float]) -> web.AppRunner:
+    """Serves /healthz and /readyz."""
+
+    def answer(why: Callable[[float], str]) -> Callable[[web.Request], Any]:
+        async def handle(_: web.Request) -> web.Response:
+            text = why(clock())
+            return web.Response(text=f"{text or 'ok'}\n", status=503 if text else 200)
+
+        return handle
+
+    application = web.Application()
+    application.router.add_get("/healthz", answer(health.why_not_alive))
+    application.router.add_get("/readyz", answer(health.why_not_ready))
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104
+    return runner

@@ -1,0 +1,135 @@
+"""Works the queue: one reconcile a key, several keys side by side, and a resync that finds what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from diurnal_operator.cluster import Cluster, Key
+from diurnal_operator.health import Health
+from diurnal_operator.invalid import refuse
+from diurnal_operator.observation import Observation
+from diurnal_operator.problems import ClusterError, ConflictError, ForeignObjectError, NotLeadingError
+from diurnal_operator.queue import KeyQueue
+from diurnal_operator.reconcile import Decision, reconcile
+from diurnal_operator.settings import Settings
+
+SIDE_BY_SIDE: Final = 4
+
+
+class Loop:
+    """The queue and those who work it; ``clock`` in seconds, of the kind that ``Health`` uses."""
+
+    def __init__(
+        self, cluster: Cluster, settings: Settings, health: Health, clock: Callable[[], float]
+    ) -> None:
+        self._cluster, self._settings, self._health, self._clock = cluster, settings, health, clock
+        self.queue: KeyQueue[Key] = KeyQueue(settings.waits.backoff_first, settings.waits.backoff_longest)
+        self._wake = asyncio.Event()
+        self._log = structlog.get_logger()
+
+    def add(self, key: Key, wait: float = 0.0) -> None:
+        """Asks for a look at a simulation; what is asked for while one goes on is done after it."""
+        self.queue.add(key, self._clock() + wait)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resync())
+            for _ in range(SIDE_BY_SIDE):
+                tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = self.queue.take(self._clock())
+            if key is None:
+                await self._rest()
+            else:
+                await self._look(key)
+
+    async def _rest(self) -> None:
+        """Waits for an asking, or until something is due."""
+        due = self.queue.next_due()
+        wait = self._settings.waits.drain_poll if due is None else max(due - self._clock(), 0.001)
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), min(wait, self._settings.waits.drain_poll))
+        except TimeoutError:
+            pass
+        self._health.beat(self._clock(), self.queue)
+
+    async def _look(self, key: Key) -> None:
+        namespace, name = key
+        log = self._log.bind(simulation=f"{namespace}/{name}")
+        try:
+            async with asyncio.timeout(self._settings.waits.stalled_queue / 2):
+                again = await self._reconciled(key, log)
+        except ConflictError:
+            self.queue.done(key, self._clock() + self._settings.waits.settle)
+        except NotLeadingError:
+            self.queue.failed(key, self._clock())
+        except (ClusterError, TimeoutError) as error:
+            wish = error.retry_after if isinstance(error, ClusterError) else 0.0
+            wait = self.queue.failed(key, self._clock(), wish)
+            if not isinstance(error, ForeignObjectError):
+                log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            wait = self.queue.failed(key, self._clock())
+            log.exception("failed", wait=round(wait, 1))
+        else:
+            self.queue.done(key, again)
+        self._wake.set()
+
+    async def _reconciled(self, key: Key, log: structlog.typing.FilteringBoundLogger) -> float | None:
+        """Looks, decides, does; returns when to look again, None where the simulation is gone."""
+        seen = await self._cluster.observe(key)
+        if seen is None:
+            return None
+        decision = self._decided(seen)
+        await self._cluster.execute(key, seen, decision)
+        _tell(log, decision)
+        return self._clock() + decision.after
+
+    def _decided(self, seen: Observation) -> Decision:
+        try:
+            return reconcile(seen, self._settings)
+        except ValidationError as error:
+            return refuse(seen, error, self._settings.waits.resync)
+
+    async def _resync(self) -> None:
+        """Asks for every simulation now and then: a watch may be silent, an event may be missed."""
+        while True:
+            try:
+                found = await self._cluster.simulations()
+            except ClusterError as error:
+                self._log.warning("resync_failed", why=str(error))
+                await asyncio.sleep(self._settings.waits.drain_poll)
+                continue
+            self._health.listed(
+                {s["metadata"]["uid"]: s["metadata"]["resourceVersion"] for s in found}, self._clock()
+            )
+            for simulation in found:
+                self.add((simulation["metadata"]["namespace"], simulation["metadata"]["name"]))
+            await asyncio.sleep(self._settings.waits.resync)
+
+
+def _tell(log: structlog.typing.FilteringBoundLogger, decision: Decision) -> None:
+    """Logs what was done; nothing where nothing was."""
+    for happening in decision.events:
+        level = log.warning if happening.kind == "Warning" else log.info
+        level(happening.reason, epoch=decision.epoch, why=happening.message)
+    for what, things in (
+        ("sealed", decision.seal),
+        ("applied", decision.apply),
+        ("deleted", decision.delete),
+    ):
+        if things:
+            names = [thing["metadata"]["name"] for thing in things]
+            log.info(what, epoch=decision.epoch, objects=len(names), names=names[:4])

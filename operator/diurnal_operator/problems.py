@@ -1,0 +1,35 @@
+"""What can go wrong at the API server, named by its remedy. cluster.py translates foreign errors into these."""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """Something did not work. It is tried again, later and later; ``retry_after`` is the server's own wish."""
+
+    def __init__(self, text: str, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class ConflictError(ClusterError):
+    """The object changed meanwhile: look again, at once."""
+
+
+class MissingError(ClusterError):
+    """The object is not there."""
+
+
+class ForeignObjectError(ClusterError):
+    """An object of this name belongs to somebody else; ``name`` says which."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} belongs to somebody else")
+        self.name = name
+
+
+class RefusedError(ClusterError):
+    """The API server refuses the object or the access: a person has to change something."""
+
+
+class NotLeadingError(ClusterError):
+    """This operator may not write: it is not, or no longer, the leader."""
