@@ -1,7 +1,7 @@
 """Keyed randomness against a plain implementation in Python's unbounded integers.
 
-`mixed_of` and `stream_of` are written from the papers (SplitMix, Stafford's variant 13) and share nothing with
-the engine but the constants that the engine has chosen for itself.
+`mixed_of` and `draw_of` are written from the papers (SplitMix, Stafford's variant 13) and share nothing with
+the engine but the constants that it has chosen for itself.
 """
 
 import itertools

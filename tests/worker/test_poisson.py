@@ -103,7 +103,7 @@ def test_what_lies_beyond_the_table_is_negligible() -> None:
 
 @pytest.mark.parametrize("mean", [0.001, 0.06, 0.1249])
 def test_small_means_are_inverted_at_the_exact_steps_of_the_law(mean: float) -> None:
-    """Just below and above each cumulative probability that doubles can tell from 1, the count changes by one."""
+    """The count changes at each cumulative probability that doubles can tell from 1."""
     steps = stats.poisson.cdf(np.arange(4), mean)
     below = [k for k in range(4) if 1 - steps[k] > 1e-12]
     means = np.full(len(below), mean)

@@ -122,7 +122,7 @@ def test_every_offset_of_the_world_is_whole_quarters_but_for_those_that_are_refu
 
 
 def test_offsets_before_and_after_a_change_are_those_of_the_rules() -> None:
-    """A change is seen from the first quarter that begins at or after it; every seventh of each zone is tried."""
+    """A change is seen from the first quarter that begins at or after it; every seventh is tried."""
     for name in world():
         offsets = Offsets([name])
         for at in all_changes()[name][::7]:

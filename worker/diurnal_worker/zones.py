@@ -56,7 +56,7 @@ class Offsets:
         if microseconds % QUARTER:
             civil = f"{'-' if microseconds < 0 else '+'}{abs(offset)!s:0>8}"
             raise ValueError(
-                f"time zone {self._names[index]} is {civil} from UTC at {moment:%Y-%m-%dT%H:%M:%SZ}, which is no "
-                "multiple of 15 minutes: start later"
+                f"time zone {self._names[index]} is {civil} from UTC at {moment:%Y-%m-%dT%H:%M:%SZ}, "
+                "which is no multiple of 15 minutes: start later"
             )
         return microseconds
