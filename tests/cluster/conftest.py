@@ -86,13 +86,11 @@ def cluster() -> Iterator[Cluster]:
         _without(f"{WITHOUT}: {_missing[0]}")
     plane = ControlPlane()
     try:
-        plane.start()
+        plane.start(prepare=install)
     except binaries.NoControlPlaneError as missing:
         _without(f"{WITHOUT}: {missing}")
     try:
-        it = Cluster(plane.kubeconfig(), plane.api, plane)
-        install(it.api)
-        yield it
+        yield Cluster(plane.kubeconfig(), plane.api, plane)
     finally:
         plane.stop()
 

@@ -81,14 +81,19 @@ class ControlPlane:
         """A client with all rights."""
         return KubeApi.of(self.kubeconfig())
 
-    def start(self) -> None:
-        """Everything up, proven to be ours. Raises NoControlPlaneError; nothing runs then."""
+    def start(self, prepare: Callable[[KubeApi], object] = lambda _: None) -> None:
+        """Everything up, proven to be ours. Raises NoControlPlaneError; nothing runs then.
+
+        prepare is called before the controllers start: install kinds there, because the garbage collector
+        learns of later ones only after half a minute.
+        """
         try:
             self._binaries = find()
             self.ports = self.ports if any(self.ports) else free_ports()
             self._write_secrets()
             self.start_etcd()
             self.start_apiserver()
+            prepare(self.api)
             self.start_controllers()
             _wait("the default service account", self._has_default_service_account)
         except BaseException:
@@ -215,8 +220,9 @@ class ControlPlane:
         _wait(f"{name} of our own", alive_and_ours)
 
     def _etcd_is_ours(self) -> bool:
-        answer = _plain(f"http://{HOST}:{self.ports[0]}/v3/cluster/member_list", method="POST")
-        return [member.get("name") for member in answer.get("members", [])] == [self._member]
+        """Its peers' port tells our name; it binds both ports before that, and ends if it cannot."""
+        members = _told(f"http://{HOST}:{self.ports[1]}/members")
+        return [member["name"] for member in members] == [self._member]
 
     def _apiserver_is_ours(self) -> bool:
         """Ready, takes our secret, and issues tokens in our name."""
@@ -255,12 +261,12 @@ def free_ports() -> tuple[int, int, int, int]:
         return one, two, three, four
 
 
-def _plain(url: str, method: str) -> dict[str, Any]:
-    """The JSON that a server without secrets answers; empty where none does."""
+def _told(url: str) -> Any:
+    """The JSON that a server without secrets answers; an empty list where none does."""
     try:
-        return dict(json.loads(urllib3.request(method, url, body=b"{}", retries=False, timeout=5).data))
+        return json.loads(urllib3.request("GET", url, retries=False, timeout=5).data)
     except (urllib3.exceptions.HTTPError, ValueError):
-        return {}
+        return []
 
 
 def _wait(what: str, holds: Callable[[], bool]) -> None:
