@@ -1,0 +1,368 @@
+"""The life of a simulation on a real API server with real controllers, and real workers as processes.
+
+A node is played here, for pods need one: it binds pods to itself, runs for each the worker that the pod asks
+for, reports its readiness, and ends it by SIGTERM when the pod is deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from diurnal_api.layout import earliest, parse_position
+from diurnal_api.lease import is_sealed
+from diurnal_api.spec import GROUP, PLURAL, VERSION
+
+kubernetes = pytest.importorskip("kubernetes")
+
+KUBECONFIG = os.environ.get("DIURNAL_TEST_KUBECONFIG", "")
+pytestmark = [
+    pytest.mark.skipif(not KUBECONFIG, reason="NO CLUSTER: DIURNAL_TEST_KUBECONFIG names no kubeconfig of an API server"),
+    pytest.mark.timeout(240),
+]
+CRD = Path(__file__).parents[2] / "crds" / "trafficsimulations.diurnal.dev.yaml"
+PATIENCE = 60.0
+FAST = {
+    "DIURNAL_LEASE_SECONDS": "3",
+    "DIURNAL_CHECKPOINT_SECONDS": "0.5",
+    "DIURNAL_DRAIN_POLL_SECONDS": "0.2",
+    "DIURNAL_STATUS_SECONDS": "1",
+    "DIURNAL_RESYNC_SECONDS": "5",
+    "DIURNAL_GRACE_SECONDS": "6",
+    "DIURNAL_LEADER_LEASE_SECONDS": "2",
+    "DIURNAL_LEADER_RENEW_SECONDS": "0.5",
+    "DIURNAL_LEADER_RETRY_SECONDS": "0.2",
+    "DIURNAL_UNCLAIMED_SECONDS": "3",
+    "DIURNAL_BACKOFF_LONGEST_SECONDS": "2",
+}
+
+
+def eventually(what: str, holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Looks until something holds, and returns it; the last look's answer is in the failure."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = holds()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {patience:g} s; last {found!r}")
+        time.sleep(0.1)
+
+
+class World:
+    """The API server as a test sees it, in a namespace of its own."""
+
+    def __init__(self, namespace: str) -> None:
+        from kubernetes import client, config
+
+        self.client = config.new_client_from_config(KUBECONFIG)
+        self.namespace = namespace
+        self.core, self.apps = client.CoreV1Api(self.client), client.AppsV1Api(self.client)
+        self.coordination = client.CoordinationV1Api(self.client)
+        self.custom = client.CustomObjectsApi(self.client)
+        self.error = client.ApiException
+
+    def raw(self, found: Any) -> Any:
+        return self.client.sanitize_for_serialization(found)
+
+    def create(self, name: str, **spec: Any) -> dict[str, Any]:
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "TrafficSimulation",
+            "metadata": {"name": name},
+            "spec": {"sink": {"discard": {}}, **spec},
+        }
+        return self.custom.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        try:
+            return self.custom.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+        except self.error as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def patch(self, name: str, **spec: Any) -> dict[str, Any]:
+        body = {"spec": spec}
+        return self.custom.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)
+
+    def delete(self, name: str) -> None:
+        self.custom.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+
+    def status(self, name: str) -> dict[str, Any]:
+        return (self.get(name) or {}).get("status") or {}
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
+        return found[0] if found else {}
+
+    def deployments(self) -> list[dict[str, Any]]:
+        return self.raw(self.apps.list_namespaced_deployment(self.namespace))["items"]
+
+    def leases(self) -> list[dict[str, Any]]:
+        return self.raw(self.coordination.list_namespaced_lease(self.namespace))["items"]
+
+    def pods(self) -> list[dict[str, Any]]:
+        return self.raw(self.core.list_namespaced_pod(self.namespace))["items"]
+
+    def events(self) -> list[str]:
+        found = self.raw(self.core.list_namespaced_event(self.namespace))["items"]
+        return [e["reason"] for e in found if e["involvedObject"]["kind"] == "TrafficSimulation"]
+
+    def clock(self, name: str) -> int:
+        return earliest(parse_position(self.status(name)["clock"]["segments"]))
+
+    def is_running(self, name: str, shards: int) -> bool:
+        found = self.get(name) or {}
+        status = found.get("status") or {}
+        return (
+            status.get("observedGeneration") == found["metadata"]["generation"]
+            and status.get("ready") == f"{shards}/{shards}"
+            and self.condition(name, "Ready").get("status") == "True"
+            and status.get("state") in {"Running", "Throttled"}
+        )
+
+
+class Node(threading.Thread):
+    """Plays the kubelet of one node for one namespace."""
+
+    def __init__(self, world: World, logs: Path) -> None:
+        super().__init__(daemon=True)
+        self.world, self.logs = world, logs
+        self.name = f"node-{world.namespace}"
+        self.workers: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+        self.done = threading.Event()
+        self.beaten = 0.0
+        self.gone: set[str] = set()
+
+    def run(self) -> None:
+        self.world.core.create_node({"metadata": {"name": self.name}})
+        while not self.done.is_set():
+            try:
+                self._beat()
+                for pod in self.world.pods():
+                    self._tend(pod)
+            except Exception as error:  # noqa: BLE001 - what a test does to the API server must not end its node
+                if not self.done.is_set():
+                    print(f"node: {error!r:.300}", file=sys.stderr)
+            self.done.wait(0.15)
+
+    def stop(self) -> None:
+        self.done.set()
+        self.join(10)
+        for worker, _ in self.workers.values():
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+        with contextlib.suppress(self.world.error):
+            self.world.core.delete_node(self.name)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self.beaten < 5:
+            return
+        self.beaten = time.monotonic()
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "", "lastHeartbeatTime": now}
+        self.world.core.patch_node_status(self.name, {"status": {"conditions": [ready]}})
+
+    def _tend(self, pod: dict[str, Any]) -> None:
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        if uid in self.gone:
+            return
+        if pod["metadata"].get("deletionTimestamp"):
+            self._end(uid, name)
+        elif not pod["spec"].get("nodeName"):
+            self._bind(name)
+        elif uid not in self.workers:
+            self._start(pod)
+        else:
+            self._report(pod)
+
+    def _bind(self, name: str) -> None:
+        body = {"metadata": {"name": name}, "target": {"kind": "Node", "name": self.name}}
+        with contextlib.suppress(self.world.error):
+            self.world.core.create_namespaced_binding(self.world.namespace, body, _preload_content=False)
+
+    def _start(self, pod: dict[str, Any]) -> None:
+        container = pod["spec"]["containers"][0]
+        assert container["command"] == ["diurnal-worker"]
+        fields = {"metadata.namespace": self.world.namespace, "metadata.uid": pod["metadata"]["uid"]}
+        given = {
+            e["name"]: e["value"] if "value" in e else fields[e["valueFrom"]["fieldRef"]["fieldPath"]]
+            for e in container["env"]
+        }
+        port = free_port()
+        environment = {**os.environ, **given, "KUBECONFIG": KUBECONFIG, "DIURNAL_METRICS_PORT": str(port)}
+        with (self.logs / f"{pod['metadata']['name']}.log").open("wb") as log:
+            command = [sys.executable, "-m", "diurnal_worker"]
+            worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.workers[pod["metadata"]["uid"]] = (worker, port)
+
+    def _report(self, pod: dict[str, Any]) -> None:
+        worker, port = self.workers[pod["metadata"]["uid"]]
+        ready = worker.poll() is None and is_ready(port)
+        before = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions") or []}
+        if before.get("Ready") == str(ready):
+            return
+        condition = {"type": "Ready", "status": str(ready)}
+        status = {"phase": "Running", "conditions": [condition, {"type": "ContainersReady", "status": str(ready)}]}
+        self.world.core.patch_namespaced_pod_status(pod["metadata"]["name"], self.world.namespace, {"status": status})
+
+    def _end(self, uid: str, name: str) -> None:
+        worker, _ = self.workers.get(uid, (None, 0))
+        if worker is not None and worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+            return
+        self.gone.add(uid)
+        with contextlib.suppress(self.world.error):
+            self.world.core.delete_namespaced_pod(name, self.world.namespace, grace_period_seconds=0)
+
+
+class Operator:
+    """An operator process, in a namespace of its own, for one namespace."""
+
+    def __init__(self, world: World, logs: Path, **settings: str) -> None:
+        self.world, self.logs, self.settings = world, logs, settings
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **more: str) -> None:
+        environment = {
+            **os.environ,
+            **FAST,
+            "KUBECONFIG": KUBECONFIG,
+            "DIURNAL_NAMESPACES": self.world.namespace,
+            "DIURNAL_OPERATOR_NAMESPACE": self.world.namespace + "-operator",
+            "DIURNAL_HEALTH_PORT": str(free_port()),
+            **self.settings,
+            **more,
+        }
+        with (self.logs / "operator.log").open("ab") as log:
+            command = [sys.executable, "-m", "diurnal_operator"]
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(10)
+
+    def log(self) -> list[dict[str, Any]]:
+        lines = (self.logs / "operator.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def text(self) -> str:
+        return (self.logs / "operator.log").read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World(f"t-{uuid.uuid4().hex[:8]}")
+    with contextlib.suppress(world.error):
+        from kubernetes import client
+
+        crd = yaml.safe_load(CRD.read_text())
+        client.ApiextensionsV1Api(world.client).create_custom_resource_definition(crd, _preload_content=False)
+    for name in (world.namespace, world.namespace + "-operator"):
+        world.core.create_namespace({"metadata": {"name": name}})
+    eventually("a service account", lambda: world.core.list_namespaced_service_account(world.namespace).items)
+    yield world
+    for name in (world.namespace, world.namespace + "-operator"):
+        world.core.delete_namespace(name)
+    world.client.close()
+
+
+@pytest.fixture
+def node(world: World, tmp_path: Path) -> Iterator[Node]:
+    node = Node(world, tmp_path)
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def operator(world: World, node: Node, tmp_path: Path) -> Iterator[Operator]:
+    operator = Operator(world, tmp_path)
+    operator.start()
+    yield operator
+    if operator.process is not None and operator.process.poll() is None:
+        operator.stop()
+    assert "Traceback" not in operator.text(), operator.text()
+
+
+def test_a_simulation_lives_from_apply_to_deletion(world: World, operator: Operator) -> None:
+    """Created, running, suspended, resumed, rescaled, other traffic, other pace, restarted, deleted."""
+    before = world.create("app", shards=2)
+    eventually("two shards run", lambda: world.is_running("app", 2))
+    started = world.clock("app")
+    eventually("the clock moves", lambda: world.clock("app") > started)
+
+    world.patch("app", suspend=True)
+    eventually("suspended", lambda: world.status("app").get("state") == "Suspended" and not world.pods())
+    assert [d["spec"]["replicas"] for d in world.deployments()] == [0, 0]
+    assert world.condition("app", "Ready")["status"] == "True"
+    at_rest = world.clock("app")
+
+    world.patch("app", suspend=False)
+    eventually("resumed", lambda: world.is_running("app", 2) and world.clock("app") > at_rest)
+    assert world.status("app")["plan"]["epoch"] == 1
+
+    world.patch("app", shards=3)
+    eventually("three shards run", lambda: world.is_running("app", 3))
+    plan = world.status("app")["plan"]
+    assert (plan["epoch"], plan["shards"]) == (2, 3)
+    assert earliest(parse_position(plan["segments"])) >= at_rest
+    eventually("old Leases go", lambda: len(world.leases()) == 3)
+
+    world.patch("app", traffic={"rate": {"eventsPerUserPerDay": 30}})
+    eventually("other traffic", lambda: len(world.status("app")["plan"]["regimes"]) == 2 and world.is_running("app", 3))
+
+    world.patch("app", budget={"maxMessagesPerSecond": 2000})
+    eventually("another pace", lambda: world.status("app")["plan"]["pace"]["messagesPerSecond"] == 2000)
+    assert world.status("app")["plan"]["epoch"] == 3
+
+    world.patch("app", restartNonce=1, population={"seed": 7})
+    eventually("a new run", lambda: world.status("app")["plan"]["population"]["seed"] == 7 and world.is_running("app", 3))
+
+    found = world.get("app")
+    assert found is not None
+    assert "finalizers" not in found["metadata"]
+    assert "annotations" not in found["metadata"]
+    assert found["metadata"]["uid"] == before["metadata"]["uid"]
+    happened = world.events()
+    assert [happened.count(r) for r in ("RunStarted", "Suspended", "Resumed", "Rescaled", "TrafficChanged")] == [2, 1, 1, 1, 1]
+
+    world.delete("app")
+    eventually("everything is gone", lambda: not (world.get("app") or world.deployments() or world.leases() or world.pods()))
