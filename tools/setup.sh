@@ -3,13 +3,14 @@
 # `tools/setup.sh dev` for the tests and tools as well. `make` calls it before each command; it does its
 # work once, and again whenever pyproject.toml or this file has changed.
 #
-# With uv (https://docs.astral.sh/uv) if it is there, else with python3 -m venv and pip.
+# With uv (https://docs.astral.sh/uv) if it is there, in the versions of uv.lock; else with python3 -m venv
+# and pip, in the newest versions that pyproject.toml allows.
 set -eu
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-run) what='--editable .[cli]' ;;
-dev) what='--editable .[cli,operator] --group dev' ;;
+run) locked='--extra cli --no-dev' unlocked='--editable .[cli]' ;;
+dev) locked='--extra cli --extra operator' unlocked='--editable .[cli,operator] --group dev' ;;
 *) echo "usage: tools/setup.sh run|dev" >&2 && exit 2 ;;
 esac
 
@@ -41,10 +42,10 @@ find_python() {
         "curl -LsSf https://astral.sh/uv/install.sh | sh     (uv, which brings its own Python)"
 }
 
+# The versions of uv.lock; it is brought up to date where pyproject.toml asks for something new.
 with_uv() {
     say "setup: .venv with $(uv --version)"
-    { [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv; } &&
-        uv pip install --quiet --python .venv/bin/python $what
+    uv sync --quiet --inexact $locked
 }
 
 with_pip() {
@@ -56,10 +57,10 @@ with_pip() {
     # --group is new in pip 25.1, later than the pip that Python 3.11 brings.
     { [ -x .venv/bin/python ] || "$python" -m venv .venv; } &&
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' &&
-        .venv/bin/python -m pip install --quiet $what
+        .venv/bin/python -m pip install --quiet $unlocked
 }
 
-# $what is several words, none of which has a space or matches a file.
+# $locked and $unlocked are several words, none of which has a space or matches a file.
 set -f
 say "setup: installing into .venv, about a minute the first time"
 if command -v uv >/dev/null 2>&1; then with_uv; else with_pip; fi || fail \
