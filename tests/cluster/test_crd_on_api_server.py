@@ -50,18 +50,18 @@ def said(answer: Answer, *words: str) -> None:
 RATES = "spec.traffic.rate"
 REFUSED = [
     # Rates.
-    ("traffic.rate", {"eventsPerSecond": 0}, RATES, "should be greater than or equal to 1e-09"),
-    ("traffic.rate", {"eventsPerSecond": -1}, RATES, "should be greater than or equal to 1e-09"),
-    ("traffic.rate", {"eventsPerSecond": 1_000_000_001}, RATES, "should be less than or equal to 1e+09"),
+    ("traffic.rate", {"eventsPerSecond": 0}, RATES, "must be at least 0.000000001"),
+    ("traffic.rate", {"eventsPerSecond": -1}, RATES, "must be at least 0.000000001"),
+    ("traffic.rate", {"eventsPerSecond": 1_000_000_001}, RATES, "should be less than or equal to 1000000000"),
     ("traffic.rate", {"eventsPerUserPerDay": -0.5}, RATES, "should be greater than or equal to 1e-09"),
     ("traffic.rate", {"eventsPerUserPerDay": 2e6}, RATES, "should be less than or equal to 1e+06"),
     ("traffic.rate", {"eventsPerUserPerDay": 1, "eventsPerSecond": 1}, RATES, "set exactly one of"),
     ("traffic.rate", {}, RATES, "set exactly one of eventsPerUserPerDay, eventsPerSecond"),
     # Whole numbers beyond what they can be.
-    ("population.users", 5_400_000_001, "spec.population.users", "less than or equal to 5.4e+09"),
+    ("population.users", 5_400_000_001, "spec.population.users", "less than or equal to 5400000000"),
     ("population.users", 0, "spec.population.users", "greater than or equal to 1"),
-    ("population.users", 2**63, "spec.population.users", "int64"),
-    ("population.seed", -(2**63) - 1, "spec.population.seed", "int64"),
+    ("population.users", 2**63, "spec.population.users", "must be of type integer"),
+    ("population.seed", -(2**63) - 1, "spec.population.seed", "must be of type integer"),
     ("population.seed", 2**53, "spec.population.seed", "less than or equal to"),
     ("population.users", 1.5, "spec.population.users", "must be of type integer"),
     ("population.users", "many", "spec.population.users", "must be of type integer"),
@@ -78,7 +78,7 @@ REFUSED = [
     ("clock", {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "clock.end", "after start"),
     ("clock.start", "2026-13-01T00:00:00Z", "spec.clock.start", "should match"),
     ("clock.start", "2026-01-32T00:00:00Z", "spec.clock.start", "should match"),
-    ("clock.start", "2026-02-30T00:00:00Z", "spec.clock", "out of range"),
+    ("clock.start", "2026-02-30T00:00:00Z", "spec.clock", "start must"),
     ("clock.start", "2026-01-01T00:00:00", "spec.clock.start", "should match"),
     ("clock.start", "2026-01-01", "spec.clock.start", "should match"),
     ("clock.start", "2026-01-01T00:00:00+01:00", "spec.clock.start", "should match"),
@@ -163,17 +163,17 @@ def test_every_name_that_fits_is_accepted(cluster: Cluster, name: str) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_json_knows_no_number_that_is_none(cluster: Cluster, number: str) -> None:
     body = json_with(f'{{"sink": {{"discard": {{}}}}, "clock": {{"maxSpeed": {number}}}}}')
-    said(raw(cluster, body), "invalid character")
+    said(raw(cluster, body), "json parse error: invalid character")
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
 def test_a_number_of_yaml_that_is_none_is_refused(cluster: Cluster, number: str) -> None:
     body = json_with(f'{{"sink": {{"discard": {{}}}}, "clock": {{"maxSpeed": {number}}}}}')
-    said(raw(cluster, body, "application/yaml"), "")
+    said(raw(cluster, body, "application/yaml"), "unsupported value")
 
 
 def test_a_number_beyond_every_float_is_refused(cluster: Cluster) -> None:
-    said(raw(cluster, json_with('{"sink": {"discard": {}}, "clock": {"maxSpeed": 1e999}}')), "")
+    said(raw(cluster, json_with('{"sink": {"discard": {}}, "clock": {"maxSpeed": 1e999}}')), "cannot unmarshal number 1e999")
 
 
 def test_the_same_key_twice_is_refused(cluster: Cluster) -> None:
