@@ -52,8 +52,8 @@ class KubeApi:
     @classmethod
     def of(cls, kubeconfig: Path) -> Self:
         """With the server and the credentials of a kubeconfig file."""
-        found = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
-        return cls(found)
+        untyped: Any = config.new_client_from_config
+        return cls(untyped(config_file=str(kubeconfig)))
 
     def impersonating(self, service_account: str) -> KubeApi:
         """The same server, asked as a service account, NAMESPACE:NAME, with the groups that it has."""

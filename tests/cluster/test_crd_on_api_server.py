@@ -173,7 +173,10 @@ def test_a_number_of_yaml_that_is_none_is_refused(cluster: Cluster, number: str)
 
 
 def test_a_number_beyond_every_float_is_refused(cluster: Cluster) -> None:
-    said(raw(cluster, json_with('{"sink": {"discard": {}}, "clock": {"maxSpeed": 1e999}}')), "cannot unmarshal number 1e999")
+    said(
+        raw(cluster, json_with('{"sink": {"discard": {}}, "clock": {"maxSpeed": 1e999}}')),
+        "cannot unmarshal number 1e999",
+    )
 
 
 def test_the_same_key_twice_is_refused(cluster: Cluster) -> None:
