@@ -107,11 +107,3 @@ def test_one_table_may_stand_in_two_places() -> None:
 def test_a_slice_is_a_view_and_no_copy() -> None:
     written = RowFormat([Table("t", (b"a", b"bc"))], [], frame).write({}, {"t": np.array([0, 1])})
     assert np.shares_memory(np.frombuffer(written.slice(0, 2), np.uint8), written.payload)
-
-
-def test_a_head_cannot_hold_tables() -> None:
-    """A guard against formats that the two-step filling would garble."""
-    from diurnal_worker.rows import _fill
-
-    with pytest.raises(TypeError, match="a head has no tables"):
-        _fill(np.empty((1, 1), np.uint8), 0, Table("t", (b"x",)), {}, slice(None))

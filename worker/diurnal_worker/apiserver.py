@@ -50,9 +50,9 @@ class KubernetesApi:
         from kubernetes import client, config
 
         try:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
+            config.load_incluster_config()
         except config.ConfigException:
-            config.load_kube_config()  # type: ignore[no-untyped-call]
+            config.load_kube_config()
         settings = client.Configuration.get_default_copy()
         settings.retries = False  # a late write may be a wrong one; the caller decides
         api = client.ApiClient(settings)
@@ -85,8 +85,7 @@ class KubernetesApi:
             raise _translated(error.status, error.reason) from error
         except (HTTPError, OSError) as error:
             raise UnavailableError(str(error)[:300]) from error
-        serialized = self._api.sanitize_for_serialization(found)  # type: ignore[no-untyped-call]
-        plain: dict[str, Any] = serialized
+        plain: dict[str, Any] = self._api.sanitize_for_serialization(found)
         return plain
 
 

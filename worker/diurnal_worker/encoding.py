@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diurnal_worker.events import EVENT_TYPES, EventMaker, Events
-from diurnal_worker.rows import Column, Constant, Piece, RowFormat, Rows, Table
+from diurnal_worker.rows import Column, Columns, Constant, Piece, RowFormat, Rows, Table
 from diurnal_worker.text import (
     INSTANT_DIGITS,
     UUID_LENGTH,
     four_digits,
     instant_text,
-    uuid_text,
     varint,
     varint_columns,
+    write_uuids,
 )
 from diurnal_worker.users import DEVICE_TYPES
 
@@ -85,24 +85,23 @@ def _pubsub_frame(message: int, trailer: int) -> bytes:
     return _MESSAGES + varint(len(inner) + message + trailer) + inner
 
 
-def _json_columns(events: Events, generated_at: int) -> dict[str, U8]:
+def _json_columns(events: Events, generated_at: int) -> Columns:
     return _columns(events, instant_text, np.array([generated_at]))
 
 
-def _avro_columns(events: Events, generated_at: int) -> dict[str, U8]:
+def _avro_columns(events: Events, generated_at: int) -> Columns:
     return _columns(events, _avro_instants, np.array([generated_at]))
 
 
 def _columns(
     events: Events, instants: Callable[[NDArray[np.int64]], U8], generated_at: NDArray[np.int64]
-) -> dict[str, U8]:
-    generated = instants(generated_at)
+) -> Columns:
     return {
-        "generation_timestamp": np.broadcast_to(generated, (len(events), generated.shape[1])),
-        "event_id": uuid_text(events.event_ids),
+        "generation_timestamp": instants(generated_at),
+        "event_id": lambda out: write_uuids(out, events.event_ids),
         "event_timestamp": instants(events.times),
-        "user_id": uuid_text(events.user_ids),
-        "session_id": uuid_text(events.session_ids),
+        "user_id": lambda out: write_uuids(out, events.user_ids),
+        "session_id": lambda out: write_uuids(out, events.session_ids),
         "app_id": four_digits(events.apps),
     }
 

@@ -1,14 +1,13 @@
 """Messages as rows of bytes, assembled for many events at once: no Python object an event, no padding.
 
 A row is a sequence of pieces: constant bytes, columns of a fixed width, and table entries of some length.
-Events whose entries have equal lengths share a shape, hence a template: each shape's rows are filled as a
-matrix and copied into place by one indexed assignment, so the buffer keeps the events' order.
+Each piece is copied to its place in every row by one indexed assignment for each length that its entries
+have, so the buffer keeps the events' order whatever their lengths (docs/decisions/0006).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
+I64 = NDArray[np.int64]
+Writer = Callable[[U8], None]  # fills a matrix (events, width), which may be a part of a wider one
+Columns = Mapping[str, U8 | Writer]
+Indices = Mapping[str, NDArray[np.integer]]
+Frame = Callable[[int, int], bytes]  # lengths of message and trailer -> what stands before them
+
+_LONGEST_FRAME: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +33,7 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """Bytes of a fixed width, a matrix (events, width) by this name."""
+    """Bytes of a fixed width, a matrix (events, width) or what writes one, by this name."""
 
     name: str
     width: int
@@ -42,8 +48,6 @@ class Table:
 
 
 Piece = Constant | Column | Table
-Chosen = slice | NDArray[np.integer]
-Frame = Callable[[int, int], bytes]  # lengths of message and trailer -> what stands before them
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +55,11 @@ class Rows:
     """Framed messages back to back: row i is payload[offsets[i]:offsets[i + 1]]."""
 
     payload: U8
-    offsets: NDArray[np.int64]
+    offsets: I64
 
     def slice(self, first: int, last: int) -> memoryview:
         """Rows first .. last - 1 as bytes, without a copy."""
         return self.payload[int(self.offsets[first]) : int(self.offsets[last])].data
-
-
-class _Lengths:
-    """A table's entries, padded into one matrix, and the distinct lengths they have."""
-
-    def __init__(self, table: Table) -> None:
-        self.name = table.name
-        self.lengths = sorted({len(entry) for entry in table.entries})
-        self.kind = np.array([self.lengths.index(len(entry)) for entry in table.entries], np.int64)
-        self.matrix = np.zeros((len(table.entries), self.lengths[-1]), np.uint8)
-        for i, entry in enumerate(table.entries):
-            self.matrix[i, : len(entry)] = np.frombuffer(entry, np.uint8)
 
 
 class RowFormat:
@@ -77,146 +69,181 @@ class RowFormat:
     """
 
     def __init__(self, message: Sequence[Piece], trailer: Sequence[Piece], frame: Frame) -> None:
-        self._pieces = [*message, *trailer]
-        self._message_pieces = len(message)
-        self._frame = frame
-        self._tables = [_Lengths(p) for p in self._pieces if isinstance(p, Table)]
-        self._head = next((i for i, p in enumerate(message) if isinstance(p, Table)), len(message))
-        self._head_width = sum(self._widths(self._pieces[: self._head], ()))
-        self._shapes: dict[int, _Shape] = {}
-        longest = self._new_shape(self._shape_count() - 1)
-        self.largest = longest.width - len(longest.frame)
+        self._message, self._trailer = _fused(message), _fused(trailer)
+        longest = [sum(part.longest for part in parts) for parts in (self._message, self._trailer)]
+        self._frames = _Frames(frame, *longest)
+        self.largest = sum(longest)
 
-    def write(self, columns: Mapping[str, U8], indices: Mapping[str, NDArray[np.integer]]) -> Rows:
-        """The rows of n events: ``columns`` are (n, width) uint8, ``indices`` (n,) into the tables."""
-        shape_ids = self._shape_ids(indices)
-        used, which = np.unique(shape_ids, return_inverse=True)
-        shapes = [self._shape_of(int(i)) for i in used]
-        widths = np.array([s.width for s in shapes], np.int64)
-        offsets = np.concatenate(([0], np.cumsum(widths[which])))
+    def write(self, columns: Columns, indices: Indices) -> Rows:
+        """The rows of n events: ``columns`` by name, ``indices`` (n,) into the tables."""
+        count = len(next(iter(indices.values())))
+        widths = [part.widths(indices, count) for part in (*self._message, *self._trailer)]
+        message = sum(widths[: len(self._message)], np.zeros(count, np.int64))
+        trailer = sum(widths[len(self._message) :], np.zeros(count, np.int64))
+        frames = self._frames.of(message, trailer)
+        offsets = np.zeros(count + 1, np.int64)
+        np.cumsum(self._frames.lengths[frames] + message + trailer, out=offsets[1:])
         payload = np.empty(int(offsets[-1]), np.uint8)
-        if which.size:
-            self._write_heads(payload, offsets[:-1], columns, [s.frame for s in shapes], which)
-            order = np.argsort(which.astype(np.uint16), kind="stable")
-            ends = np.cumsum(np.bincount(which, minlength=len(shapes)))
-            for shape, first, last in zip(shapes, [0, *ends[:-1]], ends, strict=True):
-                chosen = order[first:last]
-                starts = offsets[chosen] + len(shape.frame) + self._head_width
-                _place(payload, starts, self._tail(shape, columns, indices, chosen))
+        if count:
+            cursor = offsets[:-1].copy()
+            cursor += self._frames.place(payload, cursor, frames)
+            for part, width in zip((*self._message, *self._trailer), widths, strict=True):
+                part.place(payload, cursor, columns, indices)
+                cursor += width
         return Rows(payload, offsets)
 
-    def _write_heads(
-        self,
-        payload: U8,
-        starts: NDArray[np.int64],
-        columns: Mapping[str, U8],
-        frames: list[bytes],
-        which: NDArray[np.integer],
-    ) -> None:
-        """Frames and heads of all rows at once, where every frame has one length."""
-        longest = max(len(f) for f in frames)
-        for length in sorted({len(f) for f in frames}):
-            ofsize = np.array([len(f) == length for f in frames])[which]
-            rows: Chosen = slice(None) if ofsize.all() else np.flatnonzero(ofsize)
-            padded = b"".join(f.ljust(longest, b"\0") for f in frames)
-            table = np.frombuffer(padded, np.uint8).reshape(len(frames), longest)
-            head = np.empty((which[rows].size, length + self._head_width), np.uint8)
-            if length:
-                head[:, :length] = table[which[rows], :length]
-            at = length
-            for piece in self._pieces[: self._head]:
-                at = _fill(head, at, piece, columns, rows)
-            _place(payload, starts[rows], head)
 
-    def _tail(
-        self,
-        shape: _Shape,
-        columns: Mapping[str, U8],
-        indices: Mapping[str, NDArray[np.integer]],
-        chosen: NDArray[np.integer],
-    ) -> U8:
-        tail = np.empty((chosen.size, shape.tail.size), np.uint8)
-        tail[:] = shape.tail
-        tables = iter(self._tables)
+class _Fixed:
+    """Columns with constants between them: one matrix for all rows."""
+
+    def __init__(self, pieces: Sequence[Constant | Column]) -> None:
+        self._pieces = pieces
+        self.longest = sum(_width(piece) for piece in pieces)
+        constants = (p.value if isinstance(p, Constant) else bytes(p.width) for p in pieces)
+        self._template = np.frombuffer(b"".join(constants), np.uint8)
+
+    def widths(self, _indices: Indices, count: int) -> I64:
+        return np.full(count, self.longest)
+
+    def place(self, payload: U8, starts: I64, columns: Columns, _indices: Indices) -> None:
+        matrix = np.empty((starts.size, self.longest), np.uint8)
+        matrix[:] = self._template
         at = 0
-        for piece, width in zip(self._pieces[self._head :], shape.tail_widths, strict=True):
-            if isinstance(piece, Table):
-                entries = next(tables).matrix
-                tail[:, at : at + width] = entries[indices[piece.name][chosen], :width]
-            elif isinstance(piece, Column):
-                tail[:, at : at + width] = columns[piece.name][chosen]
-            at += width
-        return tail
-
-    def _shape_ids(self, indices: Mapping[str, NDArray[np.integer]]) -> NDArray[np.int64]:
-        """Which combination of table lengths each row has, as digits of one number."""
-        ids = np.zeros(len(next(iter(indices.values()))), np.int64)
-        for table in self._tables:
-            ids = ids * len(table.lengths) + table.kind[indices[table.name]]
-        return ids
-
-    def _shape_count(self) -> int:
-        return math.prod(len(table.lengths) for table in self._tables)
-
-    def _shape_of(self, shape_id: int) -> _Shape:
-        if shape_id not in self._shapes:
-            self._shapes[shape_id] = self._new_shape(shape_id)
-        return self._shapes[shape_id]
-
-    def _new_shape(self, shape_id: int) -> _Shape:
-        chosen: list[int] = []
-        for table in reversed(self._tables):
-            shape_id, kind = divmod(shape_id, len(table.lengths))
-            chosen.insert(0, table.lengths[kind])
-        widths = self._widths(self._pieces, chosen)
-        message, trailer = sum(widths[: self._message_pieces]), sum(widths[self._message_pieces :])
-        frame = self._frame(message, trailer)
-        tail_widths = widths[self._head :]
-        tail = b"".join(
-            piece.value if isinstance(piece, Constant) else bytes(width)
-            for piece, width in zip(self._pieces[self._head :], tail_widths, strict=True)
-        )
-        width = len(frame) + message + trailer
-        return _Shape(frame, np.frombuffer(tail, np.uint8), tuple(tail_widths), width)
-
-    @staticmethod
-    def _widths(pieces: Sequence[Piece], table_lengths: Sequence[int]) -> list[int]:
-        lengths = iter(table_lengths)
-        return [
-            len(p.value) if isinstance(p, Constant) else p.width if isinstance(p, Column) else next(lengths)
-            for p in pieces
-        ]
+        for piece in self._pieces:
+            if isinstance(piece, Column):
+                column = columns[piece.name]
+                if callable(column):
+                    column(matrix[:, at : at + piece.width])
+                else:
+                    matrix[:, at : at + piece.width] = column
+            at += _width(piece)
+        _place(payload, starts, matrix)
 
 
-@dataclass(frozen=True, eq=False)
-class _Shape:
-    frame: bytes
-    tail: U8
-    tail_widths: tuple[int, ...]
-    width: int  # of the whole row: frame, message, trailer
+class _Varied:
+    """A table with the constants beside it: its entries sorted into matrices by length."""
+
+    def __init__(self, name: str, entries: Sequence[bytes]) -> None:
+        self._name = name
+        self._lengths = np.array([len(entry) for entry in entries], np.int64)
+        self.longest = int(self._lengths.max())
+        distinct, self._kind = np.unique(self._lengths, return_inverse=True)
+        self._kind = self._kind.astype(np.uint8 if distinct.size < 256 else np.uint16)
+        self._row = np.zeros(len(entries), np.int64)  # of an entry in the matrix of its length
+        self._matrices: list[U8] = []
+        for length in distinct.tolist():
+            members = np.flatnonzero(self._lengths == length)
+            self._row[members] = np.arange(members.size)
+            joined = b"".join(entries[i] for i in members.tolist())
+            self._matrices.append(np.frombuffer(joined, np.uint8).reshape(members.size, length))
+
+    def widths(self, indices: Indices, _count: int) -> I64:
+        return self._lengths[indices[self._name]]
+
+    def place(self, payload: U8, starts: I64, _columns: Columns, indices: Indices) -> None:
+        index = indices[self._name]
+        if len(self._matrices) == 1:
+            _place_entries(payload, starts, self._matrices[0], self._row[index])
+            return
+        for kind, chosen in _by_kind(self._kind[index], len(self._matrices)):
+            _place_entries(payload, starts[chosen], self._matrices[kind], self._row[index[chosen]])
 
 
-def _fill(rows: U8, at: int, piece: Piece, columns: Mapping[str, U8], chosen: Chosen) -> int:
-    if isinstance(piece, Constant):
-        end = at + len(piece.value)
-        rows[:, at:end] = np.frombuffer(piece.value, np.uint8)
-    elif isinstance(piece, Column):
-        end = at + piece.width
-        rows[:, at:end] = columns[piece.name][chosen]
-    else:
-        raise TypeError("a head has no tables")
-    return end
+class _Frames:
+    """Frames by the lengths of message and trailer, made when first seen."""
+
+    def __init__(self, frame: Frame, longest_message: int, longest_trailer: int) -> None:
+        self._frame = frame
+        self._stride = longest_trailer + 1
+        self._bytes = np.zeros(((longest_message + 1) * self._stride, _LONGEST_FRAME), np.uint8)
+        self.lengths = np.full(self._bytes.shape[0], -1, np.int64)
+
+    def of(self, message: I64, trailer: I64) -> I64:
+        """The number of each row's frame."""
+        numbers = message * self._stride + trailer
+        for number in np.flatnonzero(np.bincount(numbers, minlength=1) > 0).tolist():
+            if self.lengths[number] < 0:
+                made = self._frame(*divmod(number, self._stride))
+                self._bytes[number, : len(made)] = np.frombuffer(made, np.uint8)
+                self.lengths[number] = len(made)
+        return numbers
+
+    def place(self, payload: U8, starts: I64, numbers: I64) -> I64:
+        """Copies the frames; returns their lengths."""
+        lengths = self.lengths[numbers]
+        for length, chosen in _by_kind(lengths.astype(np.uint8), _LONGEST_FRAME + 1):
+            if length:
+                found = self._bytes[numbers[chosen], :length]
+                _place(payload, starts[chosen], np.ascontiguousarray(found))
+        return lengths
 
 
-_BYTE: Final = 1
+def _fused(pieces: Sequence[Piece]) -> tuple[_Fixed | _Varied, ...]:
+    """Pieces joined into fewer parts: constants go with the table beside them, columns with each other."""
+    parts: list[_Fixed | _Varied] = []
+    fixed: list[Constant | Column] = []
+
+    def end_fixed() -> None:
+        if fixed:
+            parts.append(_Fixed(tuple(fixed)))
+            fixed.clear()
+
+    for position, piece in enumerate(pieces):
+        if isinstance(piece, Table):
+            before = b""
+            if fixed and isinstance(last := fixed[-1], Constant):
+                before = last.value
+                fixed.pop()
+            end_fixed()
+            after = _constant_after(pieces, position)
+            parts.append(_Varied(piece.name, [before + entry + after for entry in piece.entries]))
+        elif not (isinstance(piece, Constant) and position and isinstance(pieces[position - 1], Table)):
+            fixed.append(piece)
+    end_fixed()
+    return tuple(parts)
 
 
-def _place(payload: U8, starts: NDArray[np.int64], rows: U8) -> None:
-    """Copies each row of a matrix to its start: an assignment through a view with a stride of one byte."""
-    width = rows.shape[1]
-    if not width or not rows.shape[0]:
+def _constant_after(pieces: Sequence[Piece], position: int) -> bytes:
+    following = pieces[position + 1] if position + 1 < len(pieces) else None
+    return following.value if isinstance(following, Constant) else b""
+
+
+def _width(piece: Constant | Column) -> int:
+    return len(piece.value) if isinstance(piece, Constant) else piece.width
+
+
+def _by_kind(kinds: NDArray[np.unsignedinteger], most: int) -> Iterator[tuple[int, NDArray[np.intp] | slice]]:
+    """Which rows are of which kind; the whole as a slice where there is only one."""
+    counts = np.bincount(kinds, minlength=most)
+    present = np.flatnonzero(counts).tolist()
+    if len(present) == 1:
+        yield present[0], slice(None)
         return
-    places = np.ndarray(
-        (payload.size - width + 1,), np.dtype((np.void, width)), buffer=payload, strides=(_BYTE,)
-    )
-    places[starts] = np.ascontiguousarray(rows).view(np.dtype((np.void, width)))[:, 0]
+    order = np.argsort(kinds, kind="stable")
+    ends = np.cumsum(counts)
+    for kind in present:
+        yield kind, order[ends[kind] - counts[kind] : ends[kind]]
+
+
+def _place_entries(payload: U8, starts: I64, matrix: U8, rows: NDArray[np.integer]) -> None:
+    """Copies the chosen row of a contiguous matrix to each start."""
+    if matrix.shape[1] and rows.size:
+        items = _items(matrix)
+        _places(payload, items.dtype)[starts] = items[rows]
+
+
+def _place(payload: U8, starts: I64, matrix: U8) -> None:
+    """Copies each row of a contiguous matrix to its start."""
+    if matrix.size:
+        items = _items(matrix)
+        _places(payload, items.dtype)[starts] = items
+
+
+def _items(matrix: U8) -> NDArray[np.void]:
+    """Each row as one item, so that numpy moves it whole."""
+    return matrix.view(np.dtype((np.void, matrix.shape[1])))[:, 0]
+
+
+def _places(payload: U8, item: np.dtype[np.void]) -> NDArray[np.void]:
+    """Every place of an item in the payload: a view with a stride of one byte, whose items overlap."""
+    return np.ndarray((payload.size - item.itemsize + 1,), item, buffer=payload, strides=(1,))
