@@ -20,10 +20,10 @@ def with_settings(document: Any, settings: list[str]) -> Any:
                 f"--set {setting[:60]!r} is not PATH=VALUE, such as budget.maxMessagesPerSecond=500"
             )
         try:
-            [parsed] = read_yaml(value) or [None]
+            parsed = [document.value for document in read_yaml(value)]
         except ValueError:
             raise ValueError(f"--set {path}: {value[:60]!r} is no YAML value") from None
-        _put(changed, path.split("."), parsed.value if parsed else None, path)
+        _put(changed, path.split("."), parsed[0] if parsed else None, path)
     return changed
 
 

@@ -212,7 +212,7 @@ def _width(piece: Constant | Column) -> int:
     return len(piece.value) if isinstance(piece, Constant) else piece.width
 
 
-def _by_kind(kinds: NDArray[np.unsignedinteger], most: int) -> Iterator[tuple[int, NDArray[np.intp] | slice]]:
+def _by_kind(kinds: NDArray[np.integer], most: int) -> Iterator[tuple[int, NDArray[np.intp] | slice]]:
     """Which rows are of which kind; the whole as a slice where there is only one."""
     counts = np.bincount(kinds, minlength=most)
     present = np.flatnonzero(counts).tolist()
