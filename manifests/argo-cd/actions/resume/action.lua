@@ -1,0 +1,3 @@
+-- Goes on where the clock stands.
+obj.spec.suspend = false
+return obj
