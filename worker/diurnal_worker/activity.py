@@ -38,6 +38,10 @@ class Activity(Protocol):
     def mean(self) -> float:
         """Mean of m over the nominal period."""
 
+    @property
+    def straight(self) -> bool:
+        """Whether m is a line within every tick."""
+
     def values(self, local: I64) -> F64:
         """M at local instants (int64 microseconds since 1970, local time), elementwise."""
 
@@ -61,6 +65,10 @@ class Cosine:
     @property
     def mean(self) -> float:
         return self.floor + (1.0 - self.floor) * 0.5
+
+    @property
+    def straight(self) -> bool:
+        return False
 
     def values(self, local: I64) -> F64:
         swing = cosine_of_turns(self._turns(local))
@@ -98,6 +106,10 @@ class Hourly:
         for value in self.hours:
             total += value
         return total / len(self.hours)
+
+    @property
+    def straight(self) -> bool:
+        return True
 
     def values(self, local: I64) -> F64:
         since_first_knot = local + (THURSDAY - HOUR // 2)

@@ -4,7 +4,7 @@ The count of a slot in a tick is Poisson of its integral. Given the count, the e
 draws of (user, time) with density proportional to the user's rate, found by rejection: candidates are
 uniform over the slot's users and the tick, accepted under the slot's envelope, and the first ``count``
 accepted ones are the events (Lewis and Shedler 1979; Devroye 1986, VI.1.3). A squeeze settles most
-candidates without looking at the curve.
+candidates without looking at the curve. Slots in which hardly anyone is awake have a better way (``sparse``).
 
 The world's order of events is (time, slot, number of the candidate), packed into one uint64 that sorts.
 """
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from diurnal_api.layout import SLOTS
 from diurnal_worker.keyed import U64, Purpose, Streams, key, mixed, mixed_in_place, scaled, streams
 from diurnal_worker.poisson import poisson
+from diurnal_worker.sparse import Sparse
 
 if TYPE_CHECKING:
     from diurnal_worker.intensity import Intensity
@@ -92,6 +93,7 @@ class _Tick:
         self.slot_users = world.slot_users[slots.start : slots.stop].astype(np.uint64)
         self.bounds = intensity.acceptance(tick)
         self.envelope = self._envelopes()
+        self.sparse = Sparse(world, slots, self.bounds, self.envelope, intensity.tick)
         low = np.append(self.bounds.low, 0.0)
         high = np.append(self.bounds.high, np.inf)
         bucket_offset = np.append(self.bounds.daylight.offset_of_stratum, -1)[self.index.stratum_of_bucket]
@@ -131,7 +133,8 @@ class _Tick:
         users = daylight.users[:, self.slots.start : self.slots.stop].astype(np.float64)
         middle = (self.bounds.low + self.bounds.high) * 0.5
         people = np.maximum(self.slot_users.astype(np.float64), 1.0)
-        ceiling = np.maximum(people * self.envelope, np.finfo(float).tiny)
+        ceiling = np.where(self.sparse.slots, self.sparse.weight, people * self.envelope)
+        ceiling = np.maximum(ceiling, np.finfo(float).tiny)
         chance: F64 = np.clip((middle[:, None] * users).sum(axis=0) / ceiling, 1e-3, 1.0)
         return chance
 
@@ -150,13 +153,14 @@ class _Tick:
         level = judge.astype(np.float64)
         level *= self.envelope[rows, None] * 2.0**-53
         accepted = self._accepted(rows, level, scaled(bits, users), bits * users)
+        self._judge_sparse(rows, bits, judge, accepted)
         rank = np.cumsum(accepted, axis=1, dtype=np.int32)
         accepted &= rank <= missing[:, None]
         taken = np.minimum(rank[:, -1], missing)
         hits = np.flatnonzero(accepted)
         row = np.repeat(np.arange(rows.size), taken)
         number = (hits - row * tried + begun[row]).astype(np.uint64)
-        offset = scaled(bits.reshape(-1)[hits] * users[row, 0], np.uint64(self.intensity.tick))
+        offset = self._offsets(rows[row], bits.reshape(-1)[hits])
         slot = (rows[row] + self.slots.start).astype(np.uint64)
         return (offset << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number, taken
 
@@ -175,6 +179,23 @@ class _Tick:
             accepted.reshape(-1)[unsure] = level.reshape(-1)[unsure] < rates
         return accepted
 
+    def _judge_sparse(self, rows: I64, bits: U64, judge: U64, accepted: NDArray[np.bool_]) -> None:
+        """Overrides the verdicts on the sparse slots among ``rows``."""
+        chosen = np.flatnonzero(self.sparse.slots[rows])
+        if chosen.size:
+            placed = self.sparse.placed(np.repeat(rows[chosen], bits.shape[1]), bits[chosen].reshape(-1))
+            uniform = judge[chosen].reshape(-1).astype(np.float64) * 2.0**-53
+            verdicts = self.sparse.accepted(self.intensity, self.tick * self.intensity.tick, placed, uniform)
+            accepted[chosen] = verdicts.reshape(chosen.size, -1)
+
+    def _offsets(self, rows: I64, bits: U64) -> U64:
+        """Microseconds into the tick of single candidates."""
+        offsets = scaled(bits * self.slot_users[rows], np.uint64(self.intensity.tick))
+        chosen = np.flatnonzero(self.sparse.slots[rows])
+        if chosen.size:
+            offsets[chosen] = self.sparse.placed(rows[chosen], bits[chosen]).offsets
+        return offsets
+
     def decoded(self, order: U64) -> Arrivals:
         """The events behind sorted order keys: their bits are drawn again, which is cheaper than carrying them."""
         row = ((order >> _SLOT_SHIFT) & np.uint64(SLOTS - 1)).astype(np.int64) - self.slots.start
@@ -182,6 +203,9 @@ class _Tick:
         bits = mixed(self.stream.base[row] + self.stream.gamma[row] * (number * np.uint64(2) + np.uint64(1)))
         inside = scaled(bits, self.slot_users[row]).astype(np.int64)
         users = (inside << _SLOT_BITS) + row + self.slots.start
+        chosen = np.flatnonzero(self.sparse.slots[row])
+        if chosen.size:
+            users[chosen] = self.sparse.placed(row[chosen], bits[chosen]).users
         times = (order >> _TIME_SHIFT).astype(np.int64) + self.tick * self.intensity.tick
         return Arrivals(times, users, _ordinals(times, users), order)
 

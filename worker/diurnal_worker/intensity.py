@@ -24,6 +24,9 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 MOST_EVENTS_A_TICK: Final = 2**17
+_STEEP: Final = 16.0  # growth within a tick from which on levelled rates are bounded with more care
+_PIECES: Final = 16
+_SLACK: Final = 2.0**-30  # more than levelled rates are ever rounded, relative
 # Gauss-Legendre of order 5 on [0, 1]: Abramowitz and Stegun, table 25.4.
 _NODES: Final = (0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.953089922969332)
 _WEIGHTS: Final = (
@@ -168,8 +171,27 @@ class Intensity:
         daylight = self.daylight(start)
         low, high = self.activity.bounds(start + daylight.offsets, self.tick)
         if self.constant:
+            steep = bool((high > _STEEP * low).any())
             low, high = low * self._levelling(high, daylight), high * self._levelling(low, daylight)
+            if steep:
+                low, high = self._steep_bounds(start, daylight)
         return Acceptance(low, high, daylight)
+
+    def _steep_bounds(self, start: int, daylight: Daylight) -> tuple[F64, F64]:
+        """Bounds of levelled rates where activity grows manyfold in a tick, and the world's grows with it.
+
+        A quotient of two lines is monotone, so its ends bound it; other curves are bounded in pieces.
+        """
+        if self.activity.straight:
+            ends = np.array([[start], [start + self.tick]]) + daylight.offsets
+            values = self.activity.values(ends)
+            rates = values * self._levelling(values, daylight)
+            return rates.min(axis=0) * (1.0 - _SLACK), rates.max(axis=0) * (1.0 + _SLACK)
+        length = -(-self.tick // _PIECES)
+        starts = start + np.arange(_PIECES) * length
+        low, high = self.activity.bounds(starts[:, None] + daylight.offsets, length)
+        lowest = (low * self._levelling(high, daylight)).min(axis=0)
+        return lowest, (high * self._levelling(low, daylight)).max(axis=0)
 
     def relative_rates(self, instants: I64, offsets: I64, daylight: Daylight) -> F64:
         """The relative rate of a user at ``instants``, living at ``daylight.offsets[offsets]``."""
