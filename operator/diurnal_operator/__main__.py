@@ -80,7 +80,8 @@ async def _lead(
         done, _ = await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
         for part in done - {waiting}:
             part.result()  # an error of a part is this process's
-        return STOPPED if waiting in done else FAILED
+        # kopf takes the signals over: that it ends by itself is a stop, too.
+        return STOPPED if done & {waiting, parts[-1]} else FAILED
     finally:
         for part in (*parts, waiting):
             part.cancel()

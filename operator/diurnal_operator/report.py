@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 from diurnal_api.instants import format_instant, parse_instant
 from diurnal_api.layout import Segment, earliest, format_position
@@ -14,7 +16,14 @@ from diurnal_operator.conditions import Progress
 from diurnal_operator.situation import Situation
 from diurnal_operator.throttling import Throttle, expected_rate
 
-_DIGITS = 4
+_DIGITS: Final = 4
+_MICROSECONDS: Final = 1e6
+_LEAST: Final = 1e-3
+"""A mean of nothing more ends here, so that a standing clock is no news."""
+_SHORTEST: Final = 1.0
+"""Seconds that a measurement takes at least."""
+_MEMORY: Final = 30.0
+"""Seconds after which a measurement counts for a third."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ def status_of(
 ) -> Status:
     """The whole status; ``position`` is empty where there is no run yet."""
     running = throttle is not None
-    lately = measured(situation, position) if running and situation.plan is plan else Measured()
+    lately = measured(situation, position) if running and _is_same_run(situation, plan) else Measured()
     stopped = Measured(speed=0.0, rate=0.0)
     return Status(
         observed_generation=situation.generation,
@@ -55,16 +64,21 @@ def status_of(
 
 
 def measured(situation: Situation, position: tuple[Segment, ...]) -> Measured:
-    """Speed and rate between the last status and now."""
-    before = situation.status.clock
+    """Speed and rate lately: an exponential mean, for checkpoints come in lumps. Nothing while workers start."""
+    status = situation.status
+    before, settling = status.clock, status.condition("Reconciling")
     if before is None or before.time is None or before.observed_at is None or not position:
         return Measured()
-    seconds = (situation.seen.now - parse_instant(before.observed_at)) / 1e6
-    if seconds < 1:
-        return Measured(before.speed, situation.status.rate.achieved if situation.status.rate else None)
-    sent = situation.spent.messages - int(situation.status.spent.messages if situation.status.spent else 0)
-    moved = (earliest(position) - before.time) / 1e6
-    return Measured(_rounded(max(moved, 0.0) / seconds), _rounded(max(sent, 0) / seconds))
+    if settling is not None and settling.status == "True":
+        return Measured()
+    known = Measured(before.speed, status.rate.achieved if status.rate else None)
+    seconds = (situation.seen.now - parse_instant(before.observed_at)) / _MICROSECONDS
+    if seconds < _SHORTEST:
+        return known
+    sent = max(situation.spent.messages - int(status.spent.messages if status.spent else 0), 0)
+    moved = max(earliest(position) - before.time, 0) / _MICROSECONDS
+    weight = 1 - math.exp(-seconds / _MEMORY)
+    return Measured(_mean(known.speed, moved / seconds, weight), _mean(known.rate, sent / seconds, weight))
 
 
 def state_of(conditions: tuple[Condition, ...], progress: Progress, throttle: Throttle | None) -> str:
@@ -85,7 +99,10 @@ def message_of(conditions: tuple[Condition, ...], throttle: Throttle | None) -> 
 
 
 def is_urgent(before: Status, after: Status) -> bool:
-    """Whether a change should not wait for its turn: another plan, generation, state or condition."""
+    """Whether a change should not wait for its turn: another plan, generation, state or condition.
+
+    Throttled may wait: it follows measurements.
+    """
     return _gist(before) != _gist(after)
 
 
@@ -102,10 +119,15 @@ def due_in(before: Status, now: int, seconds: float) -> float:
     return seconds - since if 0 <= since < seconds else 0.0
 
 
+def _is_same_run(situation: Situation, plan: Plan | None) -> bool:
+    return plan is not None and situation.plan is not None and situation.plan.run == plan.run
+
+
 def _gist(status: Status) -> tuple[object, ...]:
-    told = {condition.type: (condition.status, condition.reason) for condition in status.conditions}
+    told = {condition.type: (condition.status, condition.reason) for condition in status.conditions if condition.type != "Throttled"}
     plan = status.plan.as_json() if status.plan else None
-    return plan, status.observed_generation, status.state, told
+    state = "Running" if status.state == "Throttled" else status.state
+    return plan, status.observed_generation, state, told
 
 
 def _timeless(status: Status) -> dict[str, object]:
@@ -138,6 +160,11 @@ def _spent(situation: Situation) -> Spent:
     costs = situation.spec.sink.pubsub is not None
     usd = usd_of(spent.billed_bytes if costs else 0, situation.spec.budget.usd_per_tib)
     return Spent(messages=spent.messages, bytes=spent.billed_bytes, usd=format_usd(usd))
+
+
+def _mean(before: float | None, value: float, weight: float) -> float:
+    mixed = value if before is None else before + weight * (value - before)
+    return 0.0 if mixed < _LEAST else _rounded(mixed)
 
 
 def _rounded(value: float) -> float:

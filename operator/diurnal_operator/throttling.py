@@ -13,7 +13,7 @@ from diurnal_operator.ceilings import Grant
 from diurnal_operator.settings import Ceilings
 
 NO_USE: Final = "more shards will not help"
-BEHIND: Final = 0.8
+BEHIND: Final = 0.7
 """A run that achieves less than this share of what it may send is limited by its workers."""
 
 
