@@ -15,7 +15,7 @@ HEAD = """\
 # A patch for Argo CD's own ConfigMap:
 #   kubectl -n argocd patch configmap argocd-cm --patch-file manifests/argo-cd/argocd-cm.yaml
 #
-# `kubectl scale` and the actions differ from Git, and self-heal undoes them, unless shards and suspend are left
+# What `kubectl scale` and the actions set is undone by self-heal, unless shards and suspend are left
 # out of Git or, in the Application, ignored:
 #   ignoreDifferences:
 #   - {group: diurnal.dev, kind: TrafficSimulation, jsonPointers: [/spec/shards, /spec/suspend]}
