@@ -30,7 +30,7 @@ def record_of(folder: StateFolder, run: LocalRun, next_command: str) -> RunRecor
     assert plan.dataset is not None  # a local run resolves it at once
     generation = None if plan.dataset.generation is None else int(plan.dataset.generation)
     dataset = load(plan.dataset.uri, generation=generation, sha256=plan.dataset.sha256 or None)
-    workshop = build_workshop(plan, dataset, "lines")
+    workshop = build_workshop(plan, dataset, "pubsub")  # of either encoding; nothing is encoded
     position = position_of(folder, plan)
     end = max(max(segment.clock for segment in position), plan.start + 1)
     hours = np.arange(plan.start // HOUR * HOUR, end, HOUR)
