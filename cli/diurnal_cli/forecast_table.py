@@ -85,7 +85,7 @@ def _events(found: Forecast) -> str:
 
 
 def _about(events: float) -> str:
-    return amounts.count(round(events)) if events >= 100 else amounts.significant(events)  # noqa: PLR2004
+    return amounts.count(round(events)) if events >= 100 else amounts.significant(events)
 
 
 def _clock(found: Forecast) -> str:

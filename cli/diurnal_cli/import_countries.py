@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from diurnal_worker.cells import MAX_POPULATION, CellError, country_code
-from diurnal_worker.dataset import Country
-
 from diurnal_cli.offsets import REFERENCE, clocks
 from diurnal_cli.publisher_config import ConfigError, Number, PublisherConfig
+from diurnal_worker.cells import MAX_POPULATION, CellError, country_code
+from diurnal_worker.dataset import Country
 
 
 @dataclass(frozen=True, slots=True)

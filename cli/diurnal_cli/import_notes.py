@@ -6,11 +6,10 @@ called by importing.py, which prints the notes and writes them above the simulat
 
 from collections.abc import Iterable, Sequence
 
-from diurnal_worker.dataset import shown_uri
-from diurnal_worker.quoting import quoted
-
 from diurnal_cli.import_countries import Translated
 from diurnal_cli.publisher_config import PublisherConfig
+from diurnal_worker.dataset import shown_uri
+from diurnal_worker.quoting import quoted
 
 _LISTED = 20
 _LONGEST = 80

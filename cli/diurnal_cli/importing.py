@@ -13,19 +13,19 @@ from textwrap import wrap
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+
 from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
 from diurnal_api.population import MAX_USERS
 from diurnal_api.sink import TOPIC
 from diurnal_api.spec import API_VERSION, KIND, MAX_NAME, TrafficSimulation
-from diurnal_worker import sources
-from diurnal_worker.dataset import Dataset, DatasetError, parse_dataset, shown_uri
-from diurnal_worker.quoting import quoted
-from pydantic import ValidationError
-
 from diurnal_cli.import_countries import dataset_text, translate_countries
 from diurnal_cli.import_notes import import_notes
 from diurnal_cli.publisher_config import ConfigError, Number, PublisherConfig, read_config
 from diurnal_cli.strict_json import MAX_BYTES
+from diurnal_worker import sources
+from diurnal_worker.dataset import Dataset, DatasetError, parse_dataset, shown_uri
+from diurnal_worker.quoting import quoted
 
 _BUILTIN_WORLD = "world-2025"
 

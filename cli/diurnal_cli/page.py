@@ -104,6 +104,6 @@ def _resource(name: str) -> str:
 @cache
 def _library() -> str:
     # Imported here because it is slow, and only a report needs it.
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped] # noqa: PLC0415
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")

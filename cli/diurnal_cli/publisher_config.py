@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from diurnal_worker.quoting import code_point, quoted, unprintable
-
 from diurnal_cli import strict_json
+from diurnal_worker.quoting import code_point, quoted, unprintable
 
 Number = int | Decimal
 

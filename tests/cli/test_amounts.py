@@ -1,6 +1,7 @@
 """Amounts as people read them."""
 
 import pytest
+
 from diurnal_cli import amounts
 
 

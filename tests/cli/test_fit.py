@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from diurnal_cli.fit import LEAST_EXPECTED, Fit, fit_counts, fit_shares, pool_small_cells
-from diurnal_cli.verdict import verdict
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
+
+from diurnal_cli.fit import LEAST_EXPECTED, Fit, fit_counts, fit_shares, pool_small_cells
+from diurnal_cli.verdict import verdict
 
 MEANS = st.lists(st.floats(0, 30), max_size=200).map(lambda values: np.array(values, dtype=np.float64))
 

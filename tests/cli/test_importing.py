@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from diurnal_api.spec import TrafficSimulation
 from diurnal_cli import importing, offsets
 from diurnal_cli.publisher_config import ConfigError
 from diurnal_worker import sources, zonefiles
 from diurnal_worker.dataset import Dataset, parse_dataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CONFIG: dict[str, Any] = {
     "publisher_id": "App Store Publisher 01",

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from diurnal_cli.progress import (
     LineProgress,
     LiveProgress,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pytest
+
 from diurnal_cli.page import embedded_json
 from diurnal_cli.palette import DARK, LIGHT
 from diurnal_cli.record import HOUR

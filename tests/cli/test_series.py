@@ -4,9 +4,10 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
+
 from diurnal_cli.record import HOUR, RunRecord
 from diurnal_cli.series import MOST_POINTS, average_days, poisson_band, world_rates
-from scipy.stats import poisson
 
 NEW_YEAR = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z"""

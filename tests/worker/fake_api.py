@@ -22,7 +22,11 @@ class FakeApi:
     def create_lease(self, name: str, **annotations: str) -> None:
         self.version += 1
         self.leases[name] = {
-            "metadata": {"name": name, "resourceVersion": str(self.version), "annotations": dict(annotations)},
+            "metadata": {
+                "name": name,
+                "resourceVersion": str(self.version),
+                "annotations": dict(annotations),
+            },
             "spec": {},
         }
 

@@ -8,9 +8,10 @@ import zlib
 from fractions import Fraction
 
 import pytest
-from diurnal_worker.dataset import MAX_BYTES, Dataset, DatasetError, parse_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from diurnal_worker.dataset import MAX_BYTES, Dataset, DatasetError, parse_dataset
 
 HEADER = "alpha3,name,population,internet_fraction,timezone\n"
 NORWAY = "NOR,Norway,5639000,0.99,Europe/Oslo\n"

@@ -1,6 +1,7 @@
 """The measured week is the published one: its mean is 1, people sleep at night, and weekends begin later."""
 
 import pytest
+
 from diurnal_worker.measured import UnknownActivityError, activity_names, measured_week
 
 

@@ -20,12 +20,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import google_crc32c
 import pytest
-from diurnal_worker import gcs, sources
-from diurnal_worker.dataset import MAX_BYTES, DatasetError, DatasetUnavailableError
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
+
+from diurnal_worker import gcs, sources
+from diurnal_worker.dataset import MAX_BYTES, DatasetError, DatasetUnavailableError
 
 CSV = b"alpha3,population,internet_fraction,timezone\nNOR,5639000,0.99,Europe/Oslo\n"
 

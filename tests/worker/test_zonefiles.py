@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import tzdata
+
 from diurnal_worker import zonefiles
 
 
