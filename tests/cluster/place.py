@@ -14,6 +14,9 @@ from controlplane import ControlPlane
 from kubeapi import SIMULATIONS, Answer, KubeApi, documents
 
 ROOT = Path(__file__).parents[2]
+SPEC: dict[str, Any] = {"sink": {"discard": {}}}
+"""The smallest spec that costs nothing."""
+
 CRD = ROOT / "crds" / "trafficsimulations.diurnal.dev.yaml"
 
 

@@ -6,30 +6,18 @@ too, so that a rule that creeps in fails a test, whether or not somebody thought
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import yaml
 
+from access import COLLECTIONS, RBAC, established, install, objects
 from kubeapi import Answer, KubeApi
-from place import ROOT, Cluster, Namespace, eventually, simulation
+from place import SPEC, Cluster, Namespace, eventually, simulation
 
 Attempt = tuple[str, str, str, Any]
-RBAC = ROOT / "manifests" / "rbac"
-SPEC: dict[str, Any] = {"sink": {"discard": {}}}
-PLURALS = {
-    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
-    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
-    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
-    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-}
 
 
 @dataclass(frozen=True)
@@ -59,57 +47,16 @@ class Team:
         return self.path("apps/v1", "deployments")
 
 
-def objects(folder: str) -> list[dict[str, Any]]:
-    """The objects of a kustomization, in the order of its resources."""
-    kustomization = yaml.safe_load((RBAC / folder / "kustomization.yaml").read_text())
-    found: list[dict[str, Any]] = []
-    for resource in kustomization["resources"]:
-        path = (RBAC / folder / resource).resolve()
-        found += objects(path.name) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
-    return found
-
-
-def installed(api: KubeApi, folder: str, names: dict[str, str]) -> Iterator[str]:
-    """Creates the objects of a folder with other names, and tells their paths."""
-    for given in objects(folder):
-        text = json.dumps(given)
-        for old, new in names.items():
-            text = text.replace(f'"{old}"', f'"{new}"')
-        it = json.loads(text)
-        collection = PLURALS[it["kind"]].format(it["metadata"].get("namespace", names["default"]))
-        path = f"{collection}/{it['metadata']['name']}"
-        api.apply(f"{path}?force=true", it).expect()
-        yield path
-
-
 @pytest.fixture(scope="module", params=["operator", "operator-namespaced"])
 def team(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Team]:
     """One team's namespace, the operator in its own, and another team that has not asked for an operator."""
-    tag = uuid.uuid4().hex[:8]
-    mine, system, other = (f"{what}-{tag}" for what in ("team", "system", "other"))
-    api, namespaces = cluster.api, "/api/v1/namespaces"
-    for name in (mine, system, other):
-        api.post(namespaces, {"metadata": {"name": name}}).expect()
-        eventually(partial(has_account, api, name))
-    names = {"default": mine, "diurnal-system": system}
-    if request.param == "operator":
-        names |= {"diurnal-operator": f"diurnal-operator-{tag}"}
-    operator = f"{system}:{names.get('diurnal-operator', 'diurnal-operator')}"
-    paths = [*installed(api, request.param, names), *installed(api, "worker", names)]
-    paths += [] if request.param == "operator" else [*installed(api, "operator-account", names)]
-    it = Team(mine, api, api.impersonating(operator), api.impersonating(f"{mine}:diurnal-worker"), other)
-    furnish(it)
-    eventually(lambda: it.operator.get(it.simulations).ok and it.worker.get(f"{it.leases}/shard").ok)
-    yield it
-    for path in (
-        *(path for path in paths if "/namespaces/" not in path),
-        *(f"{namespaces}/{n}" for n in (mine, system, other)),
-    ):
-        api.delete(path)
-
-
-def has_account(api: KubeApi, namespace: str) -> bool:
-    return api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default").ok
+    api = cluster.api
+    with established(api, request.param) as parties:
+        operator, worker = (api.impersonating(account) for account in (parties.operator, parties.worker))
+        it = Team(parties.team, api, operator, worker, parties.other)
+        furnish(it)
+        eventually(lambda: operator.get(it.simulations).ok and worker.get(f"{it.leases}/shard").ok)
+        yield it
 
 
 def furnish(team: Team) -> None:
@@ -401,13 +348,12 @@ def test_the_two_operators_have_the_same_rules() -> None:
 
 def test_people_who_may_edit_may_run_simulations_and_not_forge_their_status(namespace: Namespace) -> None:
     api = namespace.api
-    for _ in installed(api, "users", {"default": namespace.name}):
-        pass
+    install(api, "users", {"default": namespace.name})
     people = {role: f"{namespace.name}:{role}" for role in ("view", "edit")}
     for role in people:
         bound = {**binding("ClusterRole", role), "metadata": {"name": role}}
         bound["subjects"] = [{"kind": "ServiceAccount", "name": role, "namespace": namespace.name}]
-        api.post(PLURALS["RoleBinding"].format(namespace.name), bound).expect()
+        api.post(COLLECTIONS["RoleBinding"].format(namespace.name), bound).expect()
     editor, viewer = (api.impersonating(people[role]) for role in ("edit", "view"))
     path = f"{namespace.simulations}/world"
     eventually(lambda: editor.post(namespace.simulations, simulation(SPEC)).ok)
