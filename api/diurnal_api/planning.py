@@ -140,7 +140,7 @@ def pace_of(spec: Spec, shards: int) -> Pace:
 def messages_in_a_request(spec: Spec, shards: int) -> int:
     """How many messages a request surely holds, 1 to 3: what prices count on (docs/decisions/0004).
 
-    A request is cut by the batch's limits and by the end of a tick, so slow runs over many shards send small ones.
+    A request is cut by the batch's limits and by the end of a tick: slow runs of many shards send small ones.
     """
     pubsub = spec.sink.pubsub
     most = int(pubsub.max_batch_messages) if pubsub else FEWEST_IN_A_REQUEST

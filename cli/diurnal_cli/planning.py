@@ -17,7 +17,7 @@ from diurnal_cli.forecast import forecast
 from diurnal_cli.forecast_document import document
 from diurnal_cli.forecast_table import WIDTH, table
 from diurnal_cli.run import COMPLETED, INVALID, Options, simulation_of
-from diurnal_cli.validate import InvalidInput
+from diurnal_cli.validate import InvalidInputError
 from diurnal_worker import ENGINE
 from diurnal_worker.dataset import DatasetError
 from diurnal_worker.sources import load
@@ -27,7 +27,7 @@ from diurnal_worker.zones import QUARTER, Offsets
 
 if TYPE_CHECKING:
     from diurnal_api.plan import Plan
-    from diurnal_api.spec import Spec, TrafficSimulation
+    from diurnal_api.spec import TrafficSimulation
     from diurnal_cli.forecast import Forecast
     from diurnal_worker.dataset import Dataset
 
@@ -38,7 +38,7 @@ def run(file: str, settings: tuple[str, ...], length: str | None, output: str) -
     """Prints the plan of a file as ``table``, ``json`` or ``yaml``; 1 where the input is invalid, else 0."""
     try:
         found = forecast_of(file, settings, length, time.time_ns() // _MICROSECOND_IN_NS)
-    except (InvalidInput, PlanError, DatasetError) as error:
+    except (InvalidInputError, PlanError, DatasetError) as error:
         sys.stderr.write(f"diurnal: {error}\n")
         return INVALID
     _show(found, output)
@@ -46,7 +46,7 @@ def run(file: str, settings: tuple[str, ...], length: str | None, output: str) -
 
 
 def forecast_of(file: str, settings: tuple[str, ...], length: str | None, now: int) -> Forecast:
-    """The forecast of a file; InvalidInput or DatasetError say for people why there is none."""
+    """The forecast of a file; InvalidInputError or DatasetError say for people why there is none."""
     simulation = simulation_of(Options(file, settings))
     dataset = _dataset(simulation)
     plan = _planned(simulation, dataset, length, now)
@@ -79,7 +79,7 @@ def _planned(simulation: TrafficSimulation, dataset: Dataset, length: str | None
     )
     end = _end(plan, length)
     if end is not None and end <= plan.start:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{simulation.metadata.name}: clock.end is past: the run would be empty; choose a later one"
         )
     return plan.model_copy(update={"pace": plan.pace.model_copy(update={"end": end})})
@@ -92,14 +92,14 @@ def _end(plan: Plan, length: str | None) -> int | None:
     try:
         end = plan.start + parse_duration(length)
     except ValueError as error:
-        raise InvalidInput(f"--for {error}") from None
+        raise InvalidInputError(f"--for {error}") from None
     return end if plan.pace.end is None else min(end, plan.pace.end)
 
 
 def _dataset(simulation: TrafficSimulation) -> Dataset:
     countries = simulation.spec.population.countries
     if countries.config_map is not None:
-        raise InvalidInput(
+        raise InvalidInputError(
             "population.countries.configMap needs a cluster: use --set population.countries='{uri: FILE}'"
         )
     generation = None if countries.generation is None else int(countries.generation)
@@ -111,4 +111,4 @@ def _refuse_odd_offsets(world: World, start: int) -> None:
     try:
         Offsets(world.zones).at(start // QUARTER)
     except ValueError as error:
-        raise InvalidInput(str(error)) from None
+        raise InvalidInputError(str(error)) from None

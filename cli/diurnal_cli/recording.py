@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diurnal_api.layout import SLOTS
+from diurnal_api.layout import SLOTS, furthest
 from diurnal_api.money import format_usd
 from diurnal_cli.record import HOUR, RunRecord
 from diurnal_cli.run import position_of, total_spent, usd
@@ -32,7 +32,7 @@ def record_of(folder: StateFolder, run: LocalRun, next_command: str) -> RunRecor
     dataset = load(plan.dataset.uri, generation=generation, sha256=plan.dataset.sha256 or None)
     workshop = build_workshop(plan, dataset, "pubsub")  # of either encoding; nothing is encoded
     position = position_of(folder, plan)
-    end = max(max(segment.clock for segment in position), plan.start + 1)
+    end = max(furthest(position), plan.start + 1)
     hours = np.arange(plan.start // HOUR * HOUR, end, HOUR)
     countries = workshop.timeline.world.countries
     drawn, types, devices = _drawn(folder, hours, countries)

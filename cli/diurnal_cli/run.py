@@ -1,4 +1,4 @@
-"""``diurnal run``: plays operator and cluster on one machine. The same plan, the same worker, in processes."""
+"""``diurnal run`` plays operator and cluster on one machine: the same plan, the same worker, in processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from diurnal_cli.durations import parse_duration
 from diurnal_cli.progress import Progress, Snapshot
 from diurnal_cli.settings import with_settings
 from diurnal_cli.supervisor import Supervisor
-from diurnal_cli.validate import Finding, InvalidInput, Report, check, load_value, render_text
+from diurnal_cli.validate import Finding, InvalidInputError, Report, check, load_value, render_text
 from diurnal_worker import ENGINE
 from diurnal_worker.checkpoints import Spent
 from diurnal_worker.folder import LocalRun, StateFolder
@@ -78,17 +78,17 @@ class Outcome:
 
 
 def simulation_of(options: Options) -> TrafficSimulation:
-    """The resource with the command line's changes; InvalidInput names every problem."""
+    """The resource with the command line's changes; InvalidInputError names every problem."""
     try:
         value = with_settings(load_value(options.file), list(options.settings))
-    except InvalidInput:
+    except InvalidInputError:
         raise
     except ValueError as error:
-        raise InvalidInput(str(error)) from None
+        raise InvalidInputError(str(error)) from None
     simulation, problems = check(value, local=True)
     if simulation is None:
         findings = tuple(Finding(p.path, p.message) for p in problems)
-        raise InvalidInput(render_text([Report(options.file, problems=findings)]))
+        raise InvalidInputError(render_text([Report(options.file, problems=findings)]))
     return simulation
 
 
@@ -99,7 +99,7 @@ def destination_of(options: Options) -> Destination:
         return Destination("files", folder or "out")
     if kind in {"pubsub", "stdout", "discard"} and not folder:
         return Destination(kind, "")
-    raise InvalidInput(f"--sink {options.sink!r} is not one of files:DIR, pubsub, stdout, discard")
+    raise InvalidInputError(f"--sink {options.sink!r} is not one of files:DIR, pubsub, stdout, discard")
 
 
 def state_path(options: Options, destination: Destination, name: str) -> Path:
@@ -121,18 +121,18 @@ class Run:
         """Takes the state folder and makes the plan to obey; raises what is wrong, for people."""
         spec = self.simulation.spec
         if spec.events.encoding == "Avro" and self.destination.sink in {"files", "stdout"}:
-            raise InvalidInput(
-                "events.encoding Avro has no line form: use --set events.encoding=JSON, or --sink pubsub or discard"
+            raise InvalidInputError(
+                "events.encoding Avro has no lines: --set events.encoding=JSON, or --sink pubsub or discard"
             )
         if self.destination.sink == "pubsub" and spec.sink.pubsub is None:
-            raise InvalidInput(
+            raise InvalidInputError(
                 "--sink pubsub needs spec.sink.pubsub.topic in the file or by --set sink.pubsub.topic="
             )
         try:
             self.folder.hold()
         except OSError as error:
-            raise InvalidInput(
-                f"cannot keep the state in {self.folder.path}: {error.strerror}; choose another folder with --state"
+            raise InvalidInputError(
+                f"cannot keep the state in {self.folder.path}: {error.strerror}; choose another with --state"
             ) from None
         before = self.folder.run()
         return self._first(now) if before is None else self._next(before)
@@ -175,7 +175,7 @@ class Run:
             )
         if plan.engine != ENGINE:
             raise UnchangeableError(
-                f"{where} holds a run of engine {plan.engine}, this is engine {ENGINE}: the stream would change"
+                f"{where} holds a run of engine {plan.engine}, this is {ENGINE}: the stream would change"
             )
         if (before.sink, before.folder, before.gzip) != (
             self.destination.sink,
@@ -184,7 +184,7 @@ class Run:
         ):
             raise UnchangeableError(
                 f"{where} holds a run into {before.sink}{':' + before.folder if before.folder else ''}"
-                f"{' with --gzip' if before.gzip else ''}: say the same, or choose another folder with --state"
+                f"{' with --gzip' if before.gzip else ''}: say the same, or choose another with --state"
             )
 
     def _until(self, plan: Plan) -> Plan:
@@ -194,14 +194,14 @@ class Run:
         try:
             end = plan.start + parse_duration(self.options.length)
         except ValueError as error:
-            raise InvalidInput(f"--for {error}") from None
+            raise InvalidInputError(f"--for {error}") from None
         ends = [end] if plan.pace.end is None else [end, plan.pace.end]
         return plan.model_copy(update={"pace": plan.pace.model_copy(update={"end": min(ends)})})
 
     def _dataset(self) -> Dataset:
         countries = self.simulation.spec.population.countries
         if countries.config_map is not None:
-            raise InvalidInput(
+            raise InvalidInputError(
                 "population.countries.configMap needs a cluster: use --set population.countries='{uri: FILE}'"
             )
         reference = countries.builtin or countries.uri or ""

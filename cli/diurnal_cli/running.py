@@ -1,4 +1,4 @@
-"""What ``diurnal run`` and ``diurnal report`` say: confirmation, progress, summary, report, and the next step."""
+"""What ``diurnal run`` and ``diurnal report`` say: confirmation, progress, summary, report, next step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from diurnal_cli.run import (
     usd,
 )
 from diurnal_cli.supervisor import GaveUpError
-from diurnal_cli.validate import InvalidInput
+from diurnal_cli.validate import InvalidInputError
 from diurnal_worker.dataset import DatasetError
 from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
 
@@ -55,7 +55,7 @@ def run_here(options: Options, arguments: list[str]) -> int:
         if destination.sink == "pubsub" and not _may_publish(run, options):
             return _refused("not published: nothing was sent, nothing was spent")
         outcome = running.go(run, _progress(destination, options))
-    except (InvalidInput, PlanError, DatasetError) as error:
+    except (InvalidInputError, PlanError, DatasetError) as error:
         return _refused(str(error))
     except FolderInUseError as error:
         print(f"diurnal: {error}", file=sys.stderr)
@@ -188,8 +188,10 @@ def _say(summary: _Summary, run: LocalRun, stream: TextIO, command: str) -> None
     where = f" in {run.folder}/" if run.sink == "files" else ""
     lines = [
         f"{summary.state}: {summary.message}.",
-        f"{amounts.count(summary.messages)} events{where}, {amounts.size(summary.bytes)}, up to "
-        f"{summary.clock} in {amounts.duration(summary.wall_seconds)}.",
+        (
+            f"{amounts.count(summary.messages)} events{where}, {amounts.size(summary.bytes)}, up to "
+            f"{summary.clock} in {amounts.duration(summary.wall_seconds)}."
+        ),
     ]
     head = _first_event(run)
     if head:

@@ -43,14 +43,14 @@ class Report:
         return not self.problems
 
 
-class InvalidInput(ValueError):  # noqa: N818 - it is the input that is in error
+class InvalidInputError(ValueError):
     """A file that does not hold exactly one valid TrafficSimulation; the text names every problem."""
 
 
 def run(paths: Sequence[str | Path], output: str = "text") -> int:
     """Validates and prints, as text or for machines (``output="json"``); 1 if anything is invalid."""
     reports = validate_files(paths)
-    print(render_json(reports) if output == "json" else render_text(reports))  # noqa: T201 - the command's output
+    print(render_json(reports) if output == "json" else render_text(reports))
     return 0 if all(report.valid for report in reports) else 1
 
 
@@ -73,13 +73,13 @@ def validate_file(path: str | Path) -> list[Report]:
 
 
 def load(path: str | Path, *, local: bool = False) -> TrafficSimulation:
-    """The one TrafficSimulation of a file; InvalidInput names all problems.
+    """The one TrafficSimulation of a file; InvalidInputError names all problems.
 
     ``local`` also takes a path of this machine for population.countries.uri, which a cluster must not.
     """
     report = _report(str(path), _only_document(path), 1, local=local)
     if report.simulation is None:
-        raise InvalidInput(render_text([report]))
+        raise InvalidInputError(render_text([report]))
     return report.simulation
 
 
@@ -98,8 +98,8 @@ def _only_document(path: str | Path) -> Document:
     return documents[0]
 
 
-def _invalid(path: str | Path, message: str, line: int = 0) -> InvalidInput:
-    return InvalidInput(render_text([Report(str(path), problems=(Finding("", message, line),))]))
+def _invalid(path: str | Path, message: str, line: int = 0) -> InvalidInputError:
+    return InvalidInputError(render_text([Report(str(path), problems=(Finding("", message, line),))]))
 
 
 def check(value: Any, *, local: bool = False) -> tuple[TrafficSimulation | None, tuple[Problem, ...]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from diurnal_api.model import Model
 from diurnal_cli.files import parse_documents
 from diurnal_cli.validate import (
-    InvalidInput,
+    InvalidInputError,
     check,
     load,
     load_value,
@@ -574,19 +574,19 @@ def test_a_mistyped_head_is_not_taken_for_an_object_of_others(
 
 def test_loading_gives_the_one_simulation_or_every_problem(tmp_path: Path) -> None:
     assert load(write(tmp_path, f"{SERVICE}---\n{GOOD}")).metadata.name == "app-store"
-    with pytest.raises(InvalidInput, match=r"spec[.]shards: must be at least 0"):
+    with pytest.raises(InvalidInputError, match=r"spec[.]shards: must be at least 0"):
         load(write(tmp_path, BAD))
     with pytest.raises(
-        InvalidInput, match="holds 2 objects of kind TrafficSimulation: exactly one can be used"
+        InvalidInputError, match="holds 2 objects of kind TrafficSimulation: exactly one can be used"
     ):
         load(write(tmp_path, f"{GOOD}---\n{GOOD}"))
-    with pytest.raises(InvalidInput, match="is empty"):
+    with pytest.raises(InvalidInputError, match="is empty"):
         load_value(write(tmp_path, ""))
 
 
 def test_problems_of_loading_have_their_lines(tmp_path: Path) -> None:
     file = write(tmp_path, BAD)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         load(file)
     assert str(caught.value) == render_text(validate_files([file]))
 
@@ -594,7 +594,7 @@ def test_problems_of_loading_have_their_lines(tmp_path: Path) -> None:
 def test_only_a_local_run_may_name_a_dataset_by_a_path(tmp_path: Path) -> None:
     file = write(tmp_path, yaml.safe_dump(simulation(**countries(uri="data/countries.csv"))))
     assert load(file, local=True).spec.population.countries.uri == "data/countries.csv"
-    with pytest.raises(InvalidInput, match="gs://BUCKET/OBJECT"):
+    with pytest.raises(InvalidInputError, match="gs://BUCKET/OBJECT"):
         load(file)
 
 

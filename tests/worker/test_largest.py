@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from google.pubsub_v1.types import PublishRequest
 
-from diurnal_api.events import AttributeField, DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
+from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS, AttributeField
 from diurnal_api.planning import LARGEST_BODY, LONGEST_VALUE
 from diurnal_worker.arrivals import Arrivals
 from diurnal_worker.encoding import ATTRIBUTES, Encoder

@@ -1,7 +1,7 @@
 """The life of a worker in a pod: it obeys its plan, writes its checkpoints into its Lease, and gives it back.
 
-The API server is a fake that keeps state (fake_api.py); the clocks are the machine's, and every wait is scaled
-down. The same life on a real API server is in tests/cluster.
+The API server is a fake that keeps state (fake_api.py); the clocks are the machine's, and every wait is
+scaled down. The same life on a real API server is in tests/cluster.
 """
 
 import threading
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from fake_api import FakeApi
 
 from diurnal_api import lease as leases
 from diurnal_api.checkpoint import Checkpoint
@@ -19,6 +18,7 @@ from diurnal_api.planning import first_plan, pace_of
 from diurnal_api.spec import Spec, TrafficSimulation
 from diurnal_worker.obeying import Identity
 from diurnal_worker.pod import BootClock, PodWorker, Timing
+from fake_api import FakeApi
 
 UID = "1a2b3c4d-0000-0000-0000-000000000000"
 NAME = "app-store"

@@ -1,9 +1,9 @@
 """Holding a Lease: one owner at a time, whatever freezes, thaws, or is not answered."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from fake_api import FakeApi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +11,7 @@ from diurnal_api import lease as leases
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_worker.checkpoints import StoreUnavailableError
 from diurnal_worker.tenure import LeaseLostError, Tenure
+from fake_api import FakeApi
 
 NAME = "app-store-1a2b3-0-e1"
 SECONDS = 15.0
@@ -31,7 +32,10 @@ class HandClock:
 
 def checkpoint(second: int = 0) -> Checkpoint:
     return Checkpoint(
-        epoch=1, shard=0, segments=(f"0-1023@2026-01-01T00:00:{second:02d}.000000Z",), reach=1_767_225_660_000_000
+        epoch=1,
+        shard=0,
+        segments=(f"0-1023@2026-01-01T00:00:{second:02d}.000000Z",),
+        reach=1_767_225_660_000_000,
     )
 
 
@@ -103,7 +107,9 @@ def test_a_sealed_lease_is_never_taken(api: FakeApi, clock: HandClock) -> None:
     assert refused.final
 
 
-def test_a_holder_whose_lease_is_sealed_learns_it_at_its_next_checkpoint(api: FakeApi, clock: HandClock) -> None:
+def test_a_holder_whose_lease_is_sealed_learns_it_at_its_next_checkpoint(
+    api: FakeApi, clock: HandClock
+) -> None:
     mine = tenure(api, "pod-a", clock)
     assert mine.acquire(1.0) is None
     api.update_lease(leases.sealed(api.lease(NAME)))
@@ -167,7 +173,9 @@ def test_an_api_server_that_is_away_takes_nothing_from_the_time_that_is_left(
 
 
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from(["acquire", "save", "release", "freeze"]), st.integers(0, 2), st.floats(0.0, 20.0)),
+    st.tuples(
+        st.sampled_from(["acquire", "save", "release", "freeze"]), st.integers(0, 2), st.floats(0.0, 20.0)
+    ),
     max_size=60,
 )
 
@@ -184,10 +192,8 @@ def test_no_two_pods_ever_think_that_they_hold_it(actions: list[tuple[str, int, 
         if action == "acquire" and not pod.held:
             pod.acquire(1.0)
         elif action == "save" and pod.held:
-            try:
+            with suppress(LeaseLostError):
                 pod.save(checkpoint())
-            except LeaseLostError:
-                pass
         elif action == "release":
             pod.release()
         elif action == "freeze":

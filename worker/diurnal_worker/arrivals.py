@@ -165,7 +165,7 @@ class _Tick:
         return (offset << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number, taken
 
     def _accepted(self, rows: I64, level: F64, inside: U64, rest: U64) -> NDArray[np.bool_]:
-        """Which candidates pass: below the low bound all do, above the high one none, else the curve decides."""
+        """Which candidates pass: below the low bound all, above the high one none, else the curve decides."""
         bucket = (inside >> self.index.shift).view(np.int64)
         accepted: NDArray[np.bool_] = level < self.low_of_bucket[bucket]
         unsure = np.flatnonzero(~accepted & (level < self.high_of_bucket[bucket]))
@@ -197,7 +197,7 @@ class _Tick:
         return offsets
 
     def decoded(self, order: U64) -> Arrivals:
-        """The events behind sorted order keys: their bits are drawn again, which is cheaper than carrying them."""
+        """The events behind sorted order keys: bits are drawn again, which is cheaper than carrying them."""
         row = ((order >> _SLOT_SHIFT) & np.uint64(SLOTS - 1)).astype(np.int64) - self.slots.start
         number = order & _NUMBER_MASK
         bits = mixed(self.stream.base[row] + self.stream.gamma[row] * (number * np.uint64(2) + np.uint64(1)))

@@ -75,7 +75,7 @@ class StateFolder:
             os.close(self._lock)
             raise FolderInUseError(
                 f"{self.path} is in use by workers of a run that was killed: they have not ended within "
-                f"{patience:.0f} s; try again later, or end them (diurnal_worker.local in the list of processes)"
+                f"{patience:.0f} s; try again later, or end them (diurnal_worker.local among the processes)"
             )
 
     def run(self) -> LocalRun | None:

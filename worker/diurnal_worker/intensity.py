@@ -8,6 +8,7 @@ shard computes the same bits for every slot, and so knows the world's count of e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -224,4 +225,4 @@ def _divisors_of_a_quarter() -> list[int]:
 def _quarters(start: int, end: int) -> list[tuple[int, int]]:
     """[start, end) cut at the quarter hours."""
     cuts = [start, *range(start - start % QUARTER + QUARTER, end, QUARTER), end]
-    return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    return [(a, b) for a, b in pairwise(cuts) if a < b]

@@ -149,7 +149,7 @@ class PodWorker:
         self.metrics.lease.set(1)
         sink = self._sink(plan, tenure)
         try:
-            dataset = self._dataset(plan, tenure)
+            dataset = self._dataset(plan)
             if dataset is None:
                 return None
             return self._drive(self._shard(plan, dataset, sink, tenure), tenure)
@@ -200,7 +200,7 @@ class PodWorker:
         return plan is not None
 
     def _pause(self, shard: Shard) -> None:
-        """The lease ran out while nobody answered: nothing is sent until it is renewed, if it still can be."""
+        """The lease ran out while nobody answered: nothing is sent until it is renewed, if it can be."""
         self.health.ready = False
         self._say("paused", "the lease could not be renewed in time")
         shard.renew()
@@ -253,7 +253,7 @@ class PodWorker:
             dataset=reported if self.me.shard == 0 else None,
         )
 
-    def _dataset(self, plan: Plan, tenure: Tenure) -> Dataset | None:
+    def _dataset(self, plan: Plan) -> Dataset | None:
         """The dataset: shard 0 finds out which bytes, the others wait until the plan says so."""
         if plan.dataset is not None:
             generation = None if plan.dataset.generation is None else int(plan.dataset.generation)

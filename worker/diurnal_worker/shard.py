@@ -153,7 +153,7 @@ class Shard:
             return None
 
     def renew(self) -> None:
-        """Stores the last checkpoint again when one is due: what a shard that rests does to keep its Lease."""
+        """Stores the last checkpoint again when one is due: how a shard that rests keeps its Lease."""
         now = self.clock.monotonic()
         if now >= self._due_at:
             self._due_at = now + self.settings.checkpoint

@@ -81,7 +81,7 @@ class Sparse:
     def accepted(
         self, intensity: Intensity, start: int, candidates: Candidates, judge: F64
     ) -> NDArray[np.bool_]:
-        """Which candidates of the tick that begins at ``start`` are events, by uniform ``judge`` in [0, 1)."""
+        """Which candidates of the tick from ``start`` on are events, by uniform ``judge`` in [0, 1)."""
         offset = self._bounds.daylight.offset_of_stratum[candidates.strata]
         instants = start + candidates.offsets.astype(np.int64)
         rates = intensity.relative_rates(instants, offset, self._bounds.daylight)

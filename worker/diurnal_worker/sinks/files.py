@@ -33,7 +33,13 @@ class FileSink:
     framing: Literal["lines"] = "lines"
 
     def __init__(
-        self, folder: Path, name: str, clock: int, marks: dict[str, Any] | None = None, *, compress: bool = False
+        self,
+        folder: Path,
+        name: str,
+        clock: int,
+        marks: dict[str, Any] | None = None,
+        *,
+        compress: bool = False,
     ) -> None:
         self._folder, self._name, self._suffix = folder, name, ".jsonl.gz" if compress else ".jsonl"
         self._compress = compress
@@ -107,7 +113,7 @@ class FileSink:
         start = time.replace(":", "").replace(".", "-")
         self._path = f"date={day}/hour={time[:2]}/{self._name}-{start}{self._suffix}"
         target = self._folder / (self._path + PARTIAL)
-        with _explained(target):
+        with _Explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             self._file = target.open("wb")
         self._hour = hour
@@ -115,14 +121,14 @@ class FileSink:
     def _reopen(self, part: dict[str, Any]) -> None:
         self._path, self._hour = part["path"], int(part["hour"])
         target = self._folder / (part["path"] + PARTIAL)
-        with _explained(target):
+        with _Explained(target):
             self._file = target.open("r+b")
             self._file.truncate(int(part["size"]))
             self._file.seek(int(part["size"]))
 
     def _write(self, payload: memoryview) -> None:
         assert self._file is not None  # the part is open
-        with _explained(self._folder / (self._path or "")):
+        with _Explained(self._folder / (self._path or "")):
             if not self._compress:
                 self._file.write(payload)
                 return
@@ -133,7 +139,7 @@ class FileSink:
     def _flush(self) -> None:
         if self._file is None:
             return
-        with _explained(self._folder / (self._path or "")):
+        with _Explained(self._folder / (self._path or "")):
             if self._member is not None:
                 self._file.write(self._member.flush())
                 self._member = None
@@ -173,7 +179,7 @@ def _escaped(name: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", name)
 
 
-class _explained:
+class _Explained:
     """Translates what the file system refuses into an error for people."""
 
     def __init__(self, path: Path) -> None:
