@@ -226,7 +226,7 @@ REFUSED = {
     "a duration": (["FILE", "--for", "soon"], "is no duration: write 90s"),
     "a sink": (["FILE", "--sink", "kafka"], "is not one of files:DIR, pubsub, stdout, discard"),
     "Pub/Sub without a topic": (["FILE", "--sink", "pubsub", "--yes"], "needs spec.sink.pubsub.topic"),
-    "Avro in files": (["FILE", "--set", "events.encoding=Avro"], "Avro has no line form"),
+    "Avro in files": (["FILE", "--set", "events.encoding=Avro"], "Avro has no lines"),
     "a dataset that is not there": (["FILE", "--set", "population.countries={uri: nowhere.csv}"], "nowhere.csv"),
     "a state that cannot be": (["FILE", "--state", "world.yaml/state"], "cannot keep the state in"),
 }
