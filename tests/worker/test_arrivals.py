@@ -11,7 +11,7 @@ from diurnal_worker.arrivals import Arrivals, arrivals, counts, user_index
 from diurnal_worker.dataset import Country, Dataset
 from diurnal_worker.identifiers import event_ids
 from diurnal_worker.intensity import Intensity
-from diurnal_worker.keyed import Purpose, key
+from diurnal_worker.keyed import Purpose, draws, key, streams
 from diurnal_worker.measured import measured_week
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
@@ -103,6 +103,38 @@ def test_of_one_microsecond_the_lower_slot_comes_first() -> None:
     assert together.size > 1000
     slots = found.users % SLOTS
     assert np.all(slots[together] <= slots[together + 1])
+
+
+@pytest.mark.parametrize("constant", [False, True], ids=["diurnal", "constant"])
+@pytest.mark.parametrize(("users", "slot"), [(3, 1), (10_000, 0), (10_000, 777), (5_400_000_000, 1023)])
+def test_a_slots_events_are_its_first_accepted_candidates(users: int, slot: int, constant: bool) -> None:
+    """One candidate after another, straight from the definition, without a squeeze."""
+    world, intensity = made(users, per_day=57 if users > 1e6 else 570, constant=constant)
+    tick = SPRING // intensity.tick
+    only = range(slot, slot + 1)
+    missing = int(counts(world, intensity, np.array([tick]), only)[0, 0])
+    of_slot = streams(key(42, Purpose.CANDIDATE), tick, np.array([slot], np.uint64))
+    bounds = intensity.acceptance(tick)
+    daylight = bounds.daylight
+    envelope = max(
+        h for h, n in zip(bounds.high.tolist(), daylight.users[:, slot].tolist(), strict=True) if n
+    )
+    residents = (users - 1 - slot) // SLOTS + 1
+    expected: list[tuple[int, int, int]] = []
+    number = 0
+    while len(expected) < missing:
+        where, judge = (int(draws(of_slot, 2 * number + n)[0]) for n in (0, 1))
+        user = where * residents // 2**64 * SLOTS + slot
+        time = tick * intensity.tick + where * residents % 2**64 * intensity.tick // 2**64
+        stratum = next(i for i, s in enumerate(world.populated) if s.first <= user < s.first + s.users)
+        offset = daylight.offset_of_stratum[stratum : stratum + 1]
+        rate = float(intensity.relative_rates(np.array([time]), offset, daylight)[0])
+        if (judge >> 11) / 2**53 * envelope < rate:
+            expected.append((time, number, user))
+        number += 1
+    found = arrivals(world, intensity, tick, only)
+    assert len(found) == missing
+    assert [(t, u) for t, u, _ in rows(found)] == [(time, user) for time, _, user in sorted(expected)]
 
 
 def test_a_tick_knows_nothing_of_those_before() -> None:

@@ -82,7 +82,7 @@ def test_events_that_differ_in_one_microsecond_user_or_ordinal_have_different_id
     grid = itertools.product(
         [t + d for t in times for d in range(10)],
         [u + d for u in (0, 1024, 2**32 - 5, 5_399_999_990) for d in range(10)],
-        [*range(5), 254, 255, 256, 257, 511, 512, 65_535, 65_536, 2**20, 2**35, 2**36 - 1],
+        [*range(5), 126, 127, 128, 254, 255, 256, 257, 511, 512, 65_535, 65_536, 2**20, 2**35, 2**36 - 1],
     )
     rows = list(grid)
     ids = event_ids(EVENT, *(words([row[i] for row in rows]) for i in range(3)))

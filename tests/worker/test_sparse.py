@@ -94,6 +94,21 @@ def test_a_slot_is_sparse_where_less_than_one_candidate_in_64_would_do() -> None
     assert ONE_IN == 64
 
 
+def test_a_stratum_without_users_in_the_slot_is_never_drawn() -> None:
+    """The first stratum is one user of slot 0: the lowest draw of slot 1 finds nobody there."""
+    countries = dataset(("AAA", "Etc/GMT+8", 1), ("BBB", "Etc/GMT-4", 199_999), ("CCC", "Etc/GMT+7", 800))
+    world = World.build(countries, 200_800, 42)
+    intensity = Intensity(world, hourly(DAYTIME), 20)
+    bounds = intensity.acceptance(instant("2026-01-05T21:00:00Z") // intensity.tick)
+    sparse = Sparse(world, range(2), bounds, np.full(2, bounds.high.max()), intensity.tick)
+    assert sparse.slots.all()
+    edges = np.array([0, 1, 2**64 - 1], np.uint64)
+    assert sparse.placed(np.zeros(3, np.int64), edges).strata.tolist() == [0, 0, 2]
+    placed = sparse.placed(np.ones(3, np.int64), edges)
+    assert placed.strata.tolist() == [1, 1, 2]
+    assert np.all(placed.users % 1024 == 1)
+
+
 HARD: dict[str, tuple[Activity, bool, float]] = {
     "hours of nothing": (hourly((*[0.0] * 9, *[1.0] * 8, *[0.0] * 7)), False, 57.0),
     "a deep trough": (Cosine(16, 1e-6), False, 57.0),
