@@ -2,6 +2,7 @@
 BIN := .venv/bin
 EXAMPLE := manifests/examples/app-store.yaml
 CRD := crds/trafficsimulations.diurnal.dev.yaml
+REFERENCE := docs/reference.md
 CODE := api operator worker cli benchmarks tests
 # Two processes; a file's tests stay in one, and so do all that share the Pub/Sub emulator.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -46,6 +47,7 @@ arrows: setup ## Which package may import which: import-linter
 .PHONY: fresh
 fresh: setup ## Are the generated files those that the models generate?
 	@$(BIN)/python -m diurnal_cli.crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make generate"; exit 1; }
+	@$(BIN)/python -m diurnal_cli.reference | diff -u $(REFERENCE) - || { echo "$(REFERENCE) is stale: make generate"; exit 1; }
 
 .PHONY: coverage
 coverage: setup ## The tests, with branch coverage of the pure modules
@@ -59,6 +61,7 @@ format: setup ## Format the code and repair what ruff can repair
 .PHONY: generate
 generate: setup ## Write the generated files anew
 	$(BIN)/python -m diurnal_cli.crd > $(CRD)
+	$(BIN)/python -m diurnal_cli.reference > $(REFERENCE)
 
 .PHONY: bench-quick
 bench-quick: ## This worker beside a textbook loop, in under a minute
