@@ -1,4 +1,4 @@
-"""The real operator as a process with its own rights only: they suffice, and the user's object is left alone."""
+"""The real operator as a process with its own rights only: they suffice, and the user's object is let alone."""
 
 from __future__ import annotations
 

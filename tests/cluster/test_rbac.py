@@ -6,17 +6,22 @@ too, so that a rule that creeps in fails a test, whether or not somebody thought
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from access import COLLECTIONS, RBAC, established, install, objects
 from kubeapi import Answer, KubeApi
 from place import SPEC, Cluster, Namespace, eventually, simulation
 
+Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 Attempt = tuple[str, str, str, Any]
 
 
@@ -372,3 +377,28 @@ def test_manifests_are_found() -> None:
         "users",
         "worker-default",
     }
+
+
+FOLDERS = sorted(path.parent.name for path in RBAC.glob("*/kustomization.yaml"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_is_a_kustomization_that_kubectl_takes(kubectl: Kubectl, folder: str) -> None:
+    rendered = kubectl("kustomize", str(RBAC / folder))
+    assert rendered.returncode == 0, rendered.stderr
+    found = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(rendered.stdout)}
+    assert found == {(each["kind"], each["metadata"]["name"]) for each in objects(folder)}
+
+
+def test_an_overlay_moves_the_workers_and_gives_them_an_identity(kubectl: Kubectl, tmp_path: Path) -> None:
+    """As the comment in manifests/rbac/worker says."""
+    comment = (RBAC / "worker" / "kustomization.yaml").read_text().split("identity that may publish:\n")[1]
+    overlay = "\n".join(line[4:] for line in comment.splitlines() if line.startswith("#   "))
+    base = os.path.relpath(RBAC / "worker", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(overlay.replace("manifests/rbac/worker", base))
+    rendered = kubectl("kustomize", str(tmp_path))
+    assert rendered.returncode == 0, rendered.stderr
+    found = {each["kind"]: each for each in yaml.safe_load_all(rendered.stdout)}
+    assert {each["metadata"]["namespace"] for each in found.values()} == {"team"}
+    assert found["RoleBinding"]["subjects"][0]["namespace"] == "team"
+    assert "iam.gke.io/gcp-service-account" in found["ServiceAccount"]["metadata"]["annotations"]
