@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.layout import SLOTS, Segment, cut, earliest, parse_position, slots_of
 from diurnal_api.plan import Plan
@@ -121,9 +122,10 @@ class FakeSink:
     def send(self, batch: Batch) -> None:
         self._run.operation("before a send")
         now, latency = self._run.clock.now, self._run.latency()
-        arrives = now + latency * self._run.random.random()
+        arrives = self._run.once_the_broker_moves(now + latency * self._run.random.random())
+        answered = max(self._run.once_the_broker_moves(now + latency), arrives)
         delivery = Delivery(
-            self._shard, bytes(batch.payload), batch.messages, batch.until, now, arrives, now + latency
+            self._shard, bytes(batch.payload), batch.messages, batch.until, now, arrives, answered
         )
         self._run.check_promise(self._shard, batch.until)
         self._window.append(delivery)
@@ -200,6 +202,7 @@ class Run:
     most_in_flight: int = 8
     step_seconds: float = 0.02
     store_fails: float = 0.0
+    broker_stands_still: tuple[float, float] = (0.0, 0.0)
     dataset: Dataset = THREE_COUNTRIES
 
     def __post_init__(self) -> None:
@@ -308,6 +311,11 @@ class Run:
     def crash_after(self, operations: int) -> None:
         """The process of whoever does the operation with that number from now on dies in it."""
         self.crash_at = self._operations + operations
+
+    def once_the_broker_moves(self, when: float) -> float:
+        """The time, or the end of the broker's stall that it falls in."""
+        begin, end = self.broker_stands_still
+        return end if begin <= when < end else when
 
     def latency(self) -> float:
         slow = 10.0 if self.random.random() < 0.05 else 1.0

@@ -115,6 +115,14 @@ class Schedule:
             self._begin += late
         return max(-late, self._until_there_is_room(now), 0.0)
 
+    def most_on_its_way(self, events: int, most: int) -> float:
+        """How many events may be unanswered when ``events`` more are sent, in batches of at most ``most``.
+
+        A broker that stood still publishes what was on its way in one moment: that, and what a second may
+        carry, stay within the density and one full batch; half a second's share is allowed in any case.
+        """
+        return max(min(most, self._density) - 2 * events, self._density / 2)
+
     def sent(self, now: float, events: int) -> None:
         """So many events were sent now."""
         if events and not math.isinf(self._density):

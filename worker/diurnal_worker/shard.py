@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 1_000_000
 _FRAME_BYTES: Final = 6
+_ASK_AGAIN: Final = 0.02
 
 
 class Clock(Protocol):
@@ -113,6 +114,7 @@ class Shard:
     _prepared: Prepared | None = None
     _end: _End | None = None
     _in_flight: deque[_Sent] = field(default_factory=deque)
+    _unanswered: deque[tuple[int, int]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         whole = parse_position(self.plan.segments)
@@ -225,10 +227,22 @@ class Shard:
         wait = self._schedule.wait(self.clock.monotonic(), prepared.next.due)
         if wait > 0.0:
             return min(wait, max(self._due_at - self.clock.monotonic(), 0.0))
+        if self._too_much_is_on_its_way(prepared.next.last - prepared.next.first):
+            return _ASK_AGAIN
         room = getattr(self.sink, "room", None)
         if room is None or room(len(prepared.parcel().payload), self.settings.poll):
             self._send(prepared)
         return 0.0
+
+    def _too_much_is_on_its_way(self, events: int) -> bool:
+        """Whether a throttled shard waits for answers; a sink that keeps what it takes gives none."""
+        if hasattr(self.sink, "commit"):
+            return False
+        answered = self.sink.acknowledged()
+        while self._unanswered and self._unanswered[0][0] <= answered:
+            self._unanswered.popleft()
+        waiting = sum(messages for _, messages in self._unanswered)
+        return waiting > self._schedule.most_on_its_way(events, self.settings.most_messages)
 
     def _send(self, prepared: Prepared) -> None:
         """Hands the next span to the sink."""
@@ -237,6 +251,8 @@ class Shard:
         self.sink.send(Batch(parcel.payload, len(parcel.events), until))
         if self.tally is not None:
             self.tally.add(parcel.events)
+        if parcel.span.last > parcel.span.first:
+            self._unanswered.append((until, len(parcel.events)))
         self._in_flight.append(_Sent(until, _cost(len(parcel.payload), len(parcel.events))))
         self._frontier = _moved(self._frontier, until)
         self._schedule.sent(self.clock.monotonic(), len(parcel.events))
