@@ -34,11 +34,12 @@ lint: setup ## Style: ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# In two runs, for mypy takes the conftest of tests/system and that of tests/cluster for one module.
+# In several runs, for mypy takes the conftest files of several test folders for one module.
 .PHONY: types
 types: setup ## Types: mypy, strictly
-	$(BIN)/mypy $(CODE) --exclude '^tests/cluster/'
+	$(BIN)/mypy $(CODE) --exclude '^tests/(cluster|operator)/'
 	$(BIN)/mypy tests/cluster
+	$(BIN)/mypy tests/operator
 
 .PHONY: arrows
 arrows: setup ## Which package may import which: import-linter
