@@ -19,13 +19,17 @@ from diurnal_api.money import SECONDS_A_DAY, usd_of
 from diurnal_api.planning import largest_billed_message, pace_of
 from diurnal_api.spec import Spec, TrafficSimulation
 from diurnal_api.status import Status
+from diurnal_operator.admission import refusal_of
 from diurnal_operator.observation import Claim, Object, is_leaving
 from diurnal_operator.settings import Ceilings
+
+WAITS: Final = "CeilingReached"
+"""The reason of a simulation that waits for a share."""
 
 LEAST_RATE: Final = 0.001
 """Messages a second below which a share is none: floats are rounded down to this."""
 
-IDLE_STATES: Final = frozenset({"Suspended", "Completed", "BudgetExhausted", "Stalled"})
+OVER: Final = frozenset({"Completed", "BudgetExhausted"})
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,23 @@ def claim_of(simulation: Object, ceilings: Ceilings) -> Claim:
     except ValidationError:
         return Claim(uid, 0.0, 0.0, 0.0)
     status = found.status or Status()
+    refused = is_leaving(simulation) or refusal_of(found.spec, ceilings) is not None
     return Claim(
         uid,
-        wanted_rate(found.spec, status, leaving=is_leaving(simulation)),
-        _granted(status),
+        0.0 if refused else wanted_rate(found.spec, status),
+        _granted(found.spec, status, refused=refused),
         usd_a_message(found.spec, ceilings),
     )
 
 
-def wanted_rate(spec: Spec, status: Status, *, leaving: bool = False) -> float | None:
-    """Messages a second that a simulation would send if it could; 0 where it does not run, None without limit."""
-    resting = status.state in {"Completed", "BudgetExhausted", "Stalled"}
-    if spec.suspend or spec.shards == 0 or leaving or resting:
+def wanted_rate(spec: Spec, status: Status) -> float | None:
+    """Messages a second that a simulation would send if it could; 0 where it rests, None without limit.
+
+    One that waits for its share of a ceiling goes on wanting it.
+    """
+    if spec.suspend or spec.shards == 0 or status.state in OVER:
         return 0.0
-    return pace_of(spec, max(int(spec.shards), 1)).messages_per_second
+    return pace_of(spec, int(spec.shards)).messages_per_second
 
 
 def usd_a_message(spec: Spec, ceilings: Ceilings) -> float:
@@ -97,9 +104,12 @@ def usd_a_message(spec: Spec, ceilings: Ceilings) -> float:
     return float(usd_of(largest_billed_message(spec.events, spec.sink), str(ceilings.usd_per_tib)))
 
 
-def _granted(status: Status) -> float:
-    idle = status.state in IDLE_STATES and int(status.ready_shards) == 0
-    if status.plan is None or idle:
+def _granted(spec: Spec, status: Status, *, refused: bool) -> float:
+    """What a simulation may still be sending: it counts until its workers are gone."""
+    stalled = status.condition("Stalled")
+    waits = stalled is not None and stalled.status == "True" and stalled.reason == WAITS
+    rests = refused or spec.suspend or spec.shards == 0 or status.state in OVER or waits
+    if status.plan is None or (rests and int(status.ready_shards) == 0):
         return 0.0
     rate = status.plan.pace.messages_per_second
     return math.inf if rate is None else float(rate)

@@ -18,8 +18,14 @@ from diurnal_operator.api import Api
 from diurnal_operator.ceilings import are_set, claim_of
 from diurnal_operator.faults import suspects
 from diurnal_operator.happenings import Happening
-from diurnal_operator.observation import Object, Observation, SeenLease
-from diurnal_operator.problems import ClusterError, ConflictError, ForeignObjectError, MissingError
+from diurnal_operator.observation import Object, Observation, Rejected, SeenLease
+from diurnal_operator.problems import (
+    ClusterError,
+    ConflictError,
+    ForeignObjectError,
+    MissingError,
+    RefusedError,
+)
 from diurnal_operator.reconcile import Decision
 from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation
@@ -72,7 +78,7 @@ class Cluster:
         self._watcher = Watcher()
         self._leases_of: dict[Key, set[str]] = {}
         self._writing = asyncio.Semaphore(settings.writes_at_once)
-        self._foreign: dict[Key, str] = {}
+        self._rejected: dict[Key, Rejected] = {}
 
     async def simulations(self) -> list[Object]:
         """All simulations that this operator serves."""
@@ -102,26 +108,32 @@ class Cluster:
             deployments=tuple({**found, **_TYPES["Deployment"]} for found in deployments),
             leases=self._seen(key, leases),
             now=time.time_ns() // 1000,
-            foreign=self._foreign.get(key, ""),
+            rejected=self._rejected.get(key),
         )
         return await self._looked_closer(seen, namespace, selector)
 
     async def execute(self, key: Key, seen: Observation, decision: Decision) -> None:
         """Carries a decision out, in its order; the first error ends it, and another look goes on."""
         await self._all(self._seal(lease) for lease in decision.seal)
-        try:
-            for kind in ("Lease", "Deployment"):
-                await self._all(self._apply(seen, thing) for thing in decision.apply if thing["kind"] == kind)
-        except ForeignObjectError as error:
-            self._foreign[key] = error.name
-            raise
-        if decision.apply:
-            self._foreign.pop(key, None)
+        refused = await self._made(key, seen, decision)
         if decision.status is not None:
             await self._write_status(key, seen, decision)
         await self._all(self._delete(thing) for thing in decision.delete)
         for happening in decision.events:
             await self._tell(seen.simulation, happening)
+        if refused is not None:
+            raise refused
+
+    async def _made(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
+        """Applies all objects, Leases first; what is refused is remembered, to be told in the next status."""
+        try:
+            for kind in ("Lease", "Deployment"):
+                await self._all(self._apply(seen, thing) for thing in decision.apply if thing["kind"] == kind)
+        except RefusedError as error:
+            self._rejected[key] = Rejected(error.reason, str(error))
+            return error
+        self._rejected.pop(key, None)
+        return None
 
     async def _looked_closer(self, seen: Observation, namespace: str, selector: str) -> Observation:
         """What is read only where it matters: the pods of shards that do not start, the others' claims."""
@@ -147,7 +159,7 @@ class Cluster:
 
     def _forget(self, key: Key) -> None:
         self._watcher.keep_only((), self._leases_of.pop(key, set()))
-        self._foreign.pop(key, None)
+        self._rejected.pop(key, None)
 
     async def _all(self, writes: Iterable[Any]) -> None:
         """Runs writes side by side, some at once; all are tried, then the first error is raised."""
@@ -173,11 +185,23 @@ class Cluster:
         path = _path_of(wanted)
         try:
             await self._api.apply(path, wanted, FIELD_MANAGER, force=wanted["metadata"]["name"] in known)
-        except ConflictError:
-            found = await self._api.read(path)
-            if not _is_ours(found, seen.simulation):
-                raise ForeignObjectError(f"{wanted['kind']} {wanted['metadata']['name']}") from None
+        except (ConflictError, RefusedError) as error:
+            await self._check_owner(seen, wanted)
+            if isinstance(error, RefusedError):
+                raise
             await self._api.apply(path, wanted, FIELD_MANAGER, force=True)
+
+    async def _check_owner(self, seen: Observation, wanted: Object) -> None:
+        """ForeignObjectError where an object of this name is not ours."""
+        try:
+            found = await self._api.read(_path_of(wanted))
+        except MissingError:
+            return
+        if not _is_ours(found, seen.simulation):
+            what = f"{wanted['kind']} {wanted['metadata']['name']}"
+            raise ForeignObjectError(
+                f"{what} exists and does not belong to this simulation: delete it, or rename the simulation"
+            ) from None
 
     async def _delete(self, thing: Object) -> None:
         await self._api.delete(_path_of(thing), thing["metadata"]["uid"])

@@ -18,7 +18,9 @@ HOPELESS: Final = frozenset(
 
 def fault_of(situation: Situation, settings: Settings) -> Halt | None:
     """The worst that is wrong with a simulation that should run, None where nothing is."""
-    return _foreign(situation) or _failed(situation) or _no_pods(situation) or _unclaimed(situation, settings)
+    return (
+        _rejected(situation) or _failed(situation) or _no_pods(situation) or _unclaimed(situation, settings)
+    )
 
 
 def suspects(situation: Situation, seconds: float) -> list[int]:
@@ -30,13 +32,9 @@ def suspects(situation: Situation, seconds: float) -> list[int]:
     ]
 
 
-def _foreign(situation: Situation) -> Halt | None:
-    name = situation.seen.foreign
-    if not name:
-        return None
-    return Halt(
-        "NameTaken", f"{name} exists and is not owned by this simulation: rename or delete it", stalled=True
-    )
+def _rejected(situation: Situation) -> Halt | None:
+    rejected = situation.seen.rejected
+    return Halt(rejected.reason, rejected.message, stalled=True) if rejected else None
 
 
 def _failed(situation: Situation) -> Halt | None:

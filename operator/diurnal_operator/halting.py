@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from diurnal_api.layout import earliest
 from diurnal_api.plan import Pace
 from diurnal_operator.admission import Refusal
-from diurnal_operator.ceilings import Grant
+from diurnal_operator.ceilings import WAITS, Grant
 from diurnal_operator.situation import Situation
 
 
@@ -31,7 +31,7 @@ def halt_of(situation: Situation, pace: Pace, granted: Grant, refusal: Refusal |
         return Halt(refusal.reason, refusal.message, stalled=True)
     if granted.rate == 0:
         return Halt(
-            "CeilingReached",
+            WAITS,
             "other simulations use all that the administrator of the operator allows: it goes on when they "
             "end, or when the ceiling is raised",
             stalled=True,

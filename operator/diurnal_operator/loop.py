@@ -13,7 +13,7 @@ from diurnal_operator.cluster import Cluster, Key
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
 from diurnal_operator.observation import Observation
-from diurnal_operator.problems import ClusterError, ConflictError, ForeignObjectError, NotLeadingError
+from diurnal_operator.problems import ClusterError, ConflictError, NotLeadingError
 from diurnal_operator.queue import KeyQueue
 from diurnal_operator.reconcile import Decision, reconcile
 from diurnal_operator.settings import Settings
@@ -76,8 +76,7 @@ class Loop:
         except (ClusterError, TimeoutError) as error:
             wish = error.retry_after if isinstance(error, ClusterError) else 0.0
             wait = self.queue.failed(key, self._clock(), wish)
-            if not isinstance(error, ForeignObjectError):
-                log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
+            log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
         except asyncio.CancelledError:
             raise
         except Exception:

@@ -49,12 +49,19 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """An object that could not be made: a CamelCase reason and words."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """One look at a simulation and what belongs to it; ``now`` is wall time in microseconds since 1970.
 
     ``pods`` are those of shards whose Lease nobody took for long; ``claims`` are those of the other
-    simulations, read only where a ceiling is set. ``foreign`` names an object of somebody else that has
-    the name of one of ours.
+    simulations, read only where a ceiling is set. ``rejected`` is what the API server last refused to make.
     """
 
     simulation: Object
@@ -63,7 +70,7 @@ class Observation:
     pods: tuple[Object, ...] = ()
     claims: tuple[Claim, ...] = ()
     now: int = 0
-    foreign: str = ""
+    rejected: Rejected | None = None
 
 
 def label_number(thing: Object, label: str) -> int:

@@ -19,16 +19,16 @@ class MissingError(ClusterError):
     """The object is not there."""
 
 
-class ForeignObjectError(ClusterError):
-    """An object of this name belongs to somebody else; ``name`` says which."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} belongs to somebody else")
-        self.name = name
-
-
 class RefusedError(ClusterError):
     """The API server refuses the object or the access: a person has to change something."""
+
+    reason = "Refused"
+
+
+class ForeignObjectError(RefusedError):
+    """An object of this name belongs to somebody else."""
+
+    reason = "NameTaken"
 
 
 class NotLeadingError(ClusterError):

@@ -124,7 +124,11 @@ def _is_same_run(situation: Situation, plan: Plan | None) -> bool:
 
 
 def _gist(status: Status) -> tuple[object, ...]:
-    told = {condition.type: (condition.status, condition.reason) for condition in status.conditions if condition.type != "Throttled"}
+    told = {
+        condition.type: (condition.status, condition.reason)
+        for condition in status.conditions
+        if condition.type != "Throttled"
+    }
     plan = status.plan.as_json() if status.plan else None
     state = "Running" if status.state == "Throttled" else status.state
     return plan, status.observed_generation, state, told
@@ -152,6 +156,8 @@ def _rates(situation: Situation, plan: Plan | None, lately: Measured) -> Rates |
     if plan is None:
         return None
     expected = expected_rate(situation.spec, plan.pace)
+    if expected is None and lately.rate is None:
+        return None  # an object that loses its last field to server-side apply would become null
     return Rates(expected=None if expected is None else _rounded(expected), achieved=lately.rate)
 
 

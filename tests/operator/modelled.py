@@ -157,7 +157,10 @@ class ModelCluster:
 
     def _seal(self, wanted: dict[str, Any]) -> None:
         found = self.leases.get(wanted["metadata"]["name"])
-        if found is not None and found["metadata"]["resourceVersion"] == wanted["metadata"]["resourceVersion"]:
+        if (
+            found is not None
+            and found["metadata"]["resourceVersion"] == wanted["metadata"]["resourceVersion"]
+        ):
             self._store(self.leases, wanted)
 
     def _apply(self, wanted: dict[str, Any]) -> None:
@@ -209,7 +212,10 @@ class ModelCluster:
             if pod is None and wanted:
                 given = _environment(deployed)
                 self.pods[name] = Pod(
-                    f"pod{next(self._names)}", int(given["DIURNAL_SHARD"]), given["DIURNAL_RUN"], int(given["DIURNAL_EPOCH"])
+                    f"pod{next(self._names)}",
+                    int(given["DIURNAL_SHARD"]),
+                    given["DIURNAL_RUN"],
+                    int(given["DIURNAL_EPOCH"]),
                 )
             ready = wanted and self.pods[name].holds
             deployed["status"] = {
@@ -246,7 +252,11 @@ class ModelCluster:
 
     def _go_on(self, pod: Pod, minutes: int) -> None:
         plan = self.status.get("plan")
-        if plan is None or (plan["run"], plan["epoch"]) != (pod.run, pod.epoch) or pod.shard >= plan["shards"]:
+        if (
+            plan is None
+            or (plan["run"], plan["epoch"]) != (pod.run, pod.epoch)
+            or pod.shard >= plan["shards"]
+        ):
             pod.holds = False
             return
         lease = self._held(pod) or self._taken(pod)
@@ -268,7 +278,12 @@ class ModelCluster:
 
     def _held(self, pod: Pod) -> dict[str, Any] | None:
         lease = self.leases.get(_lease_name(self, pod))
-        held = lease is not None and pod.holds and leases.holder(lease) == pod.uid and not leases.is_sealed(lease)
+        held = (
+            lease is not None
+            and pod.holds
+            and leases.holder(lease) == pod.uid
+            and not leases.is_sealed(lease)
+        )
         pod.holds = held
         return lease if held else None
 
@@ -290,7 +305,11 @@ class ModelCluster:
 
     def _is_stale(self, lease: dict[str, Any]) -> bool:
         seen = self.seen.get(lease["metadata"]["uid"])
-        return seen is not None and seen[0] == lease["metadata"]["resourceVersion"] and self.now - seen[1] >= 15 * SECOND
+        return (
+            seen is not None
+            and seen[0] == lease["metadata"]["resourceVersion"]
+            and self.now - seen[1] >= 15 * SECOND
+        )
 
     def _checkpoint(self, pod: Pod, lease: dict[str, Any]) -> None:
         plan = self.plan
@@ -334,9 +353,13 @@ class ModelCluster:
         parse_position(after["plan"]["segments"])
         if after["plan"]["run"] == self.run:
             for segment in position:
-                assert all(segment.clock <= self.done[slot] for slot in segment.slots), "a clock nobody reached"
+                assert all(segment.clock <= self.done[slot] for slot in segment.slots), (
+                    "a clock nobody reached"
+                )
         if before.get("clock") and before["plan"]["run"] == after["plan"]["run"]:
-            for old, new in zip(_by_slot(before["clock"]["segments"]), _by_slot(after["clock"]["segments"]), strict=True):
+            for old, new in zip(
+                _by_slot(before["clock"]["segments"]), _by_slot(after["clock"]["segments"]), strict=True
+            ):
                 assert old <= new, "the clock went back"
             if len(after["plan"]["regimes"]) != len(before["plan"]["regimes"]):
                 regime = Plan.model_validate(after["plan"]).regimes[-1]

@@ -251,7 +251,9 @@ def test_a_failed_worker_is_told_and_left_to_try_again() -> None:
         (Ceilings(service_accounts=("worker",)), {}, "ServiceAccountNotAllowed"),
     ],
 )
-def test_what_is_not_on_an_allowlist_is_not_run(ceilings: Ceilings, spec: dict[str, Any], reason: str) -> None:
+def test_what_is_not_on_an_allowlist_is_not_run(
+    ceilings: Ceilings, spec: dict[str, Any], reason: str
+) -> None:
     world = ModelCluster(settings=Settings(ceilings=ceilings))
     world.create(**spec)
     world.settle()

@@ -32,7 +32,9 @@ kubernetes = pytest.importorskip("kubernetes")
 
 KUBECONFIG = os.environ.get("DIURNAL_TEST_KUBECONFIG", "")
 pytestmark = [
-    pytest.mark.skipif(not KUBECONFIG, reason="NO CLUSTER: DIURNAL_TEST_KUBECONFIG names no kubeconfig of an API server"),
+    pytest.mark.skipif(
+        not KUBECONFIG, reason="NO CLUSTER: DIURNAL_TEST_KUBECONFIG names no kubeconfig of an API server"
+    ),
     pytest.mark.timeout(240),
 ]
 CRD = Path(__file__).parents[2] / "crds" / "trafficsimulations.diurnal.dev.yaml"
@@ -220,8 +222,13 @@ class Node(threading.Thread):
         if before.get("Ready") == str(ready):
             return
         condition = {"type": "Ready", "status": str(ready)}
-        status = {"phase": "Running", "conditions": [condition, {"type": "ContainersReady", "status": str(ready)}]}
-        self.world.core.patch_namespaced_pod_status(pod["metadata"]["name"], self.world.namespace, {"status": status})
+        status = {
+            "phase": "Running",
+            "conditions": [condition, {"type": "ContainersReady", "status": str(ready)}],
+        }
+        self.world.core.patch_namespaced_pod_status(
+            pod["metadata"]["name"], self.world.namespace, {"status": status}
+        )
 
     def _end(self, uid: str, name: str) -> None:
         worker, _ = self.workers.get(uid, (None, 0))
@@ -347,14 +354,20 @@ def test_a_simulation_lives_from_apply_to_deletion(world: World, operator: Opera
     eventually("old Leases go", lambda: len(world.leases()) == 3)
 
     world.patch("app", traffic={"rate": {"eventsPerUserPerDay": 30}})
-    eventually("other traffic", lambda: len(world.status("app")["plan"]["regimes"]) == 2 and world.is_running("app", 3))
+    eventually(
+        "other traffic",
+        lambda: len(world.status("app")["plan"]["regimes"]) == 2 and world.is_running("app", 3),
+    )
 
     world.patch("app", budget={"maxMessagesPerSecond": 2000})
     eventually("another pace", lambda: world.status("app")["plan"]["pace"]["messagesPerSecond"] == 2000)
     assert world.status("app")["plan"]["epoch"] == 3
 
     world.patch("app", restartNonce=1, population={"seed": 7})
-    eventually("a new run", lambda: world.status("app")["plan"]["population"]["seed"] == 7 and world.is_running("app", 3))
+    eventually(
+        "a new run",
+        lambda: world.status("app")["plan"]["population"]["seed"] == 7 and world.is_running("app", 3),
+    )
 
     found = world.get("app")
     assert found is not None
@@ -362,7 +375,226 @@ def test_a_simulation_lives_from_apply_to_deletion(world: World, operator: Opera
     assert "annotations" not in found["metadata"]
     assert found["metadata"]["uid"] == before["metadata"]["uid"]
     happened = world.events()
-    assert [happened.count(r) for r in ("RunStarted", "Suspended", "Resumed", "Rescaled", "TrafficChanged")] == [2, 1, 1, 1, 1]
+    assert [
+        happened.count(r) for r in ("RunStarted", "Suspended", "Resumed", "Rescaled", "TrafficChanged")
+    ] == [2, 1, 1, 1, 1]
 
     world.delete("app")
-    eventually("everything is gone", lambda: not (world.get("app") or world.deployments() or world.leases() or world.pods()))
+    eventually(
+        "everything is gone",
+        lambda: not (world.get("app") or world.deployments() or world.leases() or world.pods()),
+    )
+
+
+def test_a_run_completes_and_goes_on_when_its_end_moves(world: World, operator: Operator) -> None:
+    world.create("app", clock={"end": "2026-01-01T00:30:00Z"}, budget={"maxMessagesPerSecond": "Unlimited"})
+    eventually("completed", lambda: world.status("app").get("state") == "Completed" and not world.pods())
+    assert world.condition("app", "Completed")["status"] == "True"
+    assert world.condition("app", "Ready")["status"] == "True"
+    assert world.status("app")["clock"]["short"] == "2026-01-01T00:30:00Z"
+    assert [d["spec"]["replicas"] for d in world.deployments()] == [0]
+    world.patch("app", clock={"end": "2026-01-01T01:00:00Z"})
+    eventually("completed again", lambda: world.status("app")["clock"]["short"] == "2026-01-01T01:00:00Z")
+    eventually("at rest again", lambda: world.status("app").get("state") == "Completed" and not world.pods())
+    assert world.status("app")["plan"]["epoch"] == 1
+
+
+def test_a_budget_ends_a_run_at_exactly_its_messages_and_raising_it_goes_on(
+    world: World, operator: Operator
+) -> None:
+    world.create("app", shards=2, budget={"maxMessages": 3000, "maxMessagesPerSecond": "Unlimited"})
+    eventually(
+        "exhausted", lambda: world.status("app").get("state") == "BudgetExhausted" and not world.pods()
+    )
+    assert world.status("app")["spent"]["messages"] == 3000
+    assert "raise" in world.status("app")["message"]
+    world.patch("app", budget={"maxMessages": 5000})
+    eventually("more is spent", lambda: world.status("app")["spent"]["messages"] == 5000)
+    eventually(
+        "exhausted again", lambda: world.status("app").get("state") == "BudgetExhausted" and not world.pods()
+    )
+
+
+def test_at_rest_nothing_is_written(world: World, operator: Operator) -> None:
+    world.create("app")
+    eventually("running", lambda: world.is_running("app", 1))
+    world.patch("app", suspend=True)
+    eventually("suspended", lambda: world.status("app").get("state") == "Suspended" and not world.pods())
+    time.sleep(2)
+    before = [
+        (o["metadata"]["name"], o["metadata"]["resourceVersion"])
+        for o in [world.get("app"), *world.deployments(), *world.leases()]
+    ]
+    time.sleep(12)  # two resyncs and more
+    after = [
+        (o["metadata"]["name"], o["metadata"]["resourceVersion"])
+        for o in [world.get("app"), *world.deployments(), *world.leases()]
+    ]
+    assert after == before
+
+
+def test_what_is_deleted_or_edited_by_hand_comes_back(world: World, operator: Operator) -> None:
+    world.create("app", shards=2)
+    eventually("running", lambda: world.is_running("app", 2))
+    first, second = sorted(d["metadata"]["name"] for d in world.deployments())
+    world.apps.delete_namespaced_deployment(first, world.namespace)
+    world.apps.patch_namespaced_deployment_scale(second, world.namespace, {"spec": {"replicas": 3}})
+    labels = {"metadata": {"labels": {f"{GROUP}/uid": None, f"{GROUP}/simulation": None, "team": "blue"}}}
+    world.apps.patch_namespaced_deployment(second, world.namespace, labels)
+    eventually(
+        "as before",
+        lambda: (
+            len(world.deployments()) == 2 and [d["spec"]["replicas"] for d in world.deployments()] == [1, 1]
+        ),
+    )
+    eventually("running again", lambda: world.is_running("app", 2))
+    relabelled = next(d for d in world.deployments() if d["metadata"]["name"] == second)
+    assert relabelled["metadata"]["labels"]["team"] == "blue"
+    assert relabelled["metadata"]["labels"][f"{GROUP}/simulation"] == "app"
+
+
+def test_a_run_resumes_from_its_status_when_every_lease_is_deleted(world: World, operator: Operator) -> None:
+    world.create("app", shards=2)
+    eventually("running", lambda: world.is_running("app", 2))
+    began = world.clock("app")
+    eventually("the clock moves", lambda: world.clock("app") > began)
+    world.coordination.delete_collection_namespaced_lease(world.namespace)
+    known = world.clock("app")
+    eventually("new Leases", lambda: [h for h in world.leases() if h["spec"].get("holderIdentity")])
+    eventually("it goes on", lambda: world.clock("app") > known + 1 and world.is_running("app", 2))
+    assert world.status("app")["plan"]["epoch"] == 1
+
+
+def test_killed_while_it_rescales_another_life_of_the_operator_finishes(
+    world: World, operator: Operator
+) -> None:
+    world.create("app", shards=2)
+    eventually("running", lambda: world.is_running("app", 2))
+    before = world.clock("app")
+    for shards in (3, 1, 2):
+        world.patch("app", shards=shards)
+        time.sleep(0.4 * shards)
+        operator.kill()
+        operator.start()
+        eventually("rescaled", lambda n=shards: world.is_running("app", n) and len(world.leases()) == n)
+        assert world.clock("app") >= before
+        before = world.clock("app")
+    assert not any(is_sealed(lease) for lease in world.leases())
+
+
+def test_deleted_and_created_anew_while_no_operator_runs(world: World, operator: Operator) -> None:
+    world.create("app", shards=2)
+    eventually("running", lambda: world.is_running("app", 2))
+    old = {o["metadata"]["name"] for o in [*world.deployments(), *world.leases()]}
+    operator.kill()
+    world.delete("app")
+    world.create("app", shards=1)
+    operator.start()
+    eventually("the new one runs", lambda: world.is_running("app", 1))
+    eventually(
+        "the old objects go",
+        lambda: not old & {o["metadata"]["name"] for o in [*world.deployments(), *world.leases()]},
+    )
+
+
+def test_a_second_operator_waits_and_takes_over(world: World, operator: Operator, tmp_path: Path) -> None:
+    """The first is frozen, not dead: thawed, it finds its time over and writes nothing."""
+    second_logs = tmp_path / "second"
+    second_logs.mkdir()
+    world.create("app")
+    eventually("running", lambda: world.is_running("app", 1))
+    second = Operator(world, second_logs)
+    second.start()
+    eventually("it waits", lambda: "waiting_for_the_lead" in second.text())
+    assert operator.process is not None
+    operator.process.send_signal(signal.SIGSTOP)
+    frozen = time.monotonic()
+    try:
+        eventually("it leads", lambda: '"leading"' in second.text(), 10)
+        assert time.monotonic() - frozen < 6  # leases of 2 s here, of 10 s by default
+        world.patch("app", shards=2)
+        eventually("rescaled by the second", lambda: world.is_running("app", 2))
+    finally:
+        operator.process.send_signal(signal.SIGCONT)
+    assert operator.process.wait(10) == 1
+    assert "Rescaled" not in operator.text()
+    assert second.stop() == 0
+
+
+def test_an_object_of_somebody_else_is_not_touched(world: World, operator: Operator) -> None:
+    found = world.create("app", suspend=True)
+    name = f"app-{found['metadata']['uid'][:5]}-0"
+    container = {"name": "worker", "image": "mine", "command": ["sleep"]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}}
+    body = {
+        "metadata": {"name": name},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
+    theirs = world.raw(world.apps.create_namespaced_deployment(world.namespace, body))
+    world.patch("app", suspend=False)
+    eventually("it is told", lambda: world.condition("app", "Stalled").get("reason") == "NameTaken")
+    assert name in world.status("app")["message"]
+    now = next(d for d in world.deployments() if d["metadata"]["name"] == name)
+    assert now["spec"] == theirs["spec"]
+    world.apps.delete_namespaced_deployment(name, world.namespace)
+    eventually("it recovers by itself", lambda: world.is_running("app", 1))
+
+
+def test_what_the_administrator_forbids_is_told_and_not_run(world: World, node: Node, tmp_path: Path) -> None:
+    operator = Operator(
+        world, tmp_path, DIURNAL_ALLOWED_SERVICE_ACCOUNTS="publisher*", DIURNAL_MAX_MESSAGES_PER_SECOND="30"
+    )
+    operator.start()
+    try:
+        world.create("app")
+        eventually(
+            "refused", lambda: world.condition("app", "Stalled").get("reason") == "ServiceAccountNotAllowed"
+        )
+        assert "publisher*" in world.status("app")["message"]
+        assert not world.deployments()
+        world.patch("app", worker={"serviceAccountName": "publisher-1"})
+        world.core.create_namespaced_service_account(world.namespace, {"metadata": {"name": "publisher-1"}})
+        eventually("it recovers by itself", lambda: world.is_running("app", 1))
+        assert world.status("app")["plan"]["pace"]["messagesPerSecond"] == 30
+        assert world.condition("app", "Throttled")["reason"] == "MessagesCeiling"
+        world.create("other", worker={"serviceAccountName": "publisher-1"})
+        eventually(
+            "they share",
+            lambda: (
+                [
+                    world.status(n).get("plan", {}).get("pace", {}).get("messagesPerSecond")
+                    for n in ("app", "other")
+                ]
+                == [15, 15]
+            ),
+        )
+    finally:
+        operator.stop()
+
+
+def test_pods_that_cannot_be_made_are_told(world: World, operator: Operator) -> None:
+    hard = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    world.core.create_namespaced_resource_quota(world.namespace, hard)
+    eventually(
+        "the quota counts",
+        lambda: world.core.read_namespaced_resource_quota("none", world.namespace).status.hard,
+    )
+    world.create("app")
+    eventually("it is told", lambda: world.condition("app", "Stalled").get("status") == "True")
+    assert "exceeded quota" in world.status("app")["message"]
+    world.core.delete_namespaced_resource_quota("none", world.namespace)
+    eventually("it recovers by itself", lambda: world.is_running("app", 1), 120)
+
+
+def test_it_leads_within_two_seconds_and_says_that_it_is_well(
+    world: World, node: Node, tmp_path: Path
+) -> None:
+    operator, port = Operator(world, tmp_path), free_port()
+    began = time.monotonic()
+    operator.start(DIURNAL_HEALTH_PORT=str(port))
+    try:
+        eventually("it leads", lambda: '"leading"' in operator.text())
+        assert time.monotonic() - began < 4  # two on a machine that is not busy with tests
+        eventually("ready", lambda: is_ready(port))
+    finally:
+        assert operator.stop() == 0
