@@ -48,7 +48,7 @@ def everything(address: str, subscription: str) -> Received:
         pull = channel.unary_unary(
             f"{service}Pull", types.PullRequest.serialize, types.PullResponse.pb().FromString
         )
-        acknowledge = channel.unary_unary(f"{service}Acknowledge", types.AcknowledgeRequest.serialize)
+        acknowledge = channel.unary_unary(f"{service}Acknowledge", types.AcknowledgeRequest.serialize, None)
         request = types.PullRequest(subscription=subscription, max_messages=1000)
         found: list[tuple[bytes, int, int]] = []
         silent = 0
@@ -56,13 +56,13 @@ def everything(address: str, subscription: str) -> Received:
             try:
                 messages = pull(request, timeout=2.0).received_messages
             except grpc.RpcError as error:
-                assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]
+                assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
                 messages = []
             silent = 0 if messages else silent + 1
             found += [_read(message.message) for message in messages]
             if messages:
-                ids = [message.ack_id for message in messages]
-                acknowledge(types.AcknowledgeRequest(subscription=subscription, ack_ids=ids), timeout=60)
+                acks = [message.ack_id for message in messages]
+                acknowledge(types.AcknowledgeRequest(subscription=subscription, ack_ids=acks), timeout=60)
     ids, times, published = zip(*found, strict=True)
     return Received(np.array(ids, "S36"), np.array(times), np.array(published))
 

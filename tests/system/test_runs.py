@@ -227,7 +227,10 @@ REFUSED = {
     "a sink": (["FILE", "--sink", "kafka"], "is not one of files:DIR, pubsub, stdout, discard"),
     "Pub/Sub without a topic": (["FILE", "--sink", "pubsub", "--yes"], "needs spec.sink.pubsub.topic"),
     "Avro in files": (["FILE", "--set", "events.encoding=Avro"], "Avro has no lines"),
-    "a dataset that is not there": (["FILE", "--set", "population.countries={uri: nowhere.csv}"], "nowhere.csv"),
+    "a dataset that is not there": (
+        ["FILE", "--set", "population.countries={uri: nowhere.csv}"],
+        "nowhere.csv",
+    ),
     "a state that cannot be": (["FILE", "--state", "world.yaml/state"], "cannot keep the state in"),
 }
 
@@ -238,7 +241,13 @@ def test_what_cannot_run_is_refused_in_words_with_exit_code_one(tmp_path: Path, 
     write_simulation(tmp_path / "world.yaml")
     command = [*COMMAND, "run", *("world.yaml" if a == "FILE" else a for a in arguments)]
     done = subprocess.run(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SOON, check=False
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert words in done.stderr, done.stderr

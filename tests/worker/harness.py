@@ -370,9 +370,7 @@ class Run:
     def _own_workshop(self) -> Workshop:
         """Every process counts for itself."""
         shared = self.workshop
-        return Workshop(
-            shared.timeline.ending_at(shared.timeline.end), shared.maker, shared.encoder
-        )
+        return Workshop(shared.timeline.ending_at(shared.timeline.end), shared.maker, shared.encoder)
 
     def _wake(self, shard: int, when: float) -> None:
         self._order += 1

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from diurnal_api.layout import SLOTS, earliest, furthest
+from diurnal_api.spec import Spec
 from diurnal_worker.shard import Settings
 from harness import (
     HOUR,
@@ -71,7 +73,7 @@ def disturb(run: Run, kind: str, number: int, shards: int) -> None:
         run.follow(wanted, shards)
 
 
-def changes_of(run: Run) -> dict[str, object]:
+def changes_of(run: Run) -> dict[str, Any]:
     throttle = run.spec.budget.max_messages_per_second
     return {"hours": 2, "budget__maxMessagesPerSecond": throttle}
 
@@ -292,7 +294,9 @@ def test_a_stall_is_not_sprinted_after() -> None:
 
 
 def test_the_speed_limit_binds_where_the_throttle_does_not() -> None:
-    run = Run(spec(hours=1, clock__maxSpeed=60, budget__maxMessagesPerSecond=1000), 2, settings=PACED).finish()
+    run = Run(
+        spec(hours=1, clock__maxSpeed=60, budget__maxMessagesPerSecond=1000), 2, settings=PACED
+    ).finish()
     took = max(d.sent for d in run.deliveries) - 1000.0
     assert 58 <= took <= 61
     assert_one_stream(run)
@@ -362,7 +366,7 @@ def test_shards_of_equal_pace_stay_within_one_tick_of_each_other() -> None:
 DENSE = {"population__users": 100_000, "clock__start": "2026-03-29T00:00:00.000000Z"}
 
 
-def dense(microseconds: int, **changes: object) -> object:
+def dense(microseconds: int, **changes: object) -> Spec:
     """A world with some two events a microsecond, for so long."""
     end = f"2026-03-29T00:00:00.{microseconds:06d}Z"
     return spec(events_per_second=2_000_000, hours=None, clock__end=end, **DENSE, **changes)
@@ -370,7 +374,7 @@ def dense(microseconds: int, **changes: object) -> object:
 
 @pytest.mark.parametrize("most", [1, 2, 100])
 def test_a_stop_between_batches_of_one_microsecond_repeats_nothing(most: int) -> None:
-    run = Run(dense(150), 2, seed=8, settings=Settings(most_messages=most), most_in_flight=1000)  # type: ignore[arg-type]
+    run = Run(dense(150), 2, seed=8, settings=Settings(most_messages=most), most_in_flight=1000)
     for shards in itertools.cycle((2, 1, 3)):
         if run.go(25):
             break

@@ -72,11 +72,18 @@ class StateFolder:
             )
         self.workers_lock = _locked(self.path / "workers.lock", patience)
         if self.workers_lock is None:
-            os.close(self._lock)
+            self.let_go()
             raise FolderInUseError(
                 f"{self.path} is in use by workers of a run that was killed: they have not ended within "
                 f"{patience:.0f} s; try again later, or end them (diurnal_worker.local among the processes)"
             )
+
+    def let_go(self) -> None:
+        """Gives the folder back; workers that inherited the lock still hold it."""
+        for lock in (self._lock, self.workers_lock):
+            if lock is not None:
+                os.close(lock)
+        self._lock = self.workers_lock = None
 
     def run(self) -> LocalRun | None:
         """The run of this folder, None where there is none yet."""
@@ -126,10 +133,10 @@ class FolderStore:
 
     def __init__(self, folder: StateFolder, epoch: int, shard: int, tally_offset: int) -> None:
         self._folder = folder
-        path = folder.tally_path(epoch, shard)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._tallies = path.open("ab")
-        self._tallies.truncate(tally_offset)
+        self._tallies = folder.tally_path(epoch, shard)
+        self._tallies.parent.mkdir(parents=True, exist_ok=True)
+        with self._tallies.open("ab") as tallies:
+            tallies.truncate(tally_offset)
         self._looked_at = -_LOOK_AGAIN
         self._slowest: int | None = None
 
@@ -139,12 +146,12 @@ class FolderStore:
 
     def keep(self, records: list[dict[str, Any]]) -> int:
         """Appends tallies; they count once a checkpoint says so."""
-        if records:
-            self._tallies.write("".join(json.dumps(r) + "\n" for r in records).encode())
-            self._tallies.flush()
-            os.fsync(self._tallies.fileno())
-        self._tallies.seek(0, os.SEEK_END)
-        return self._tallies.tell()
+        with self._tallies.open("ab") as tallies:
+            if records:
+                tallies.write("".join(json.dumps(record) + "\n" for record in records).encode())
+                tallies.flush()
+                os.fsync(tallies.fileno())
+            return tallies.seek(0, os.SEEK_END)
 
     def slowest(self) -> int | None:
         """The slowest shard's clock, as the runner wrote it down less than a minute ago."""

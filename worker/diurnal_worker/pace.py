@@ -65,7 +65,7 @@ class Pace:
         number to one in a hundred, wherever it begins.
         """
         by_budget = self._by_budget(world_count)
-        if not own_count or by_budget < self._by_speed(length):
+        if not own_count or not by_budget or by_budget < self._by_speed(length):
             return most
         return min(most, max(_SHORTEST_BATCH, _FEWEST_MESSAGES * by_budget / own_count))
 
@@ -130,7 +130,7 @@ class Schedule:
 
     def _until_there_is_room(self, now: float) -> float:
         """Seconds until the second before holds no more than its share."""
-        while self._sent and self._sent[0].at <= now - 1.0:
+        while self._sent and self._sent[0].at + 1.0 <= now:
             self._sent.popleft()
         share = max((sending.density for sending in self._sent), default=0.0)
         if sum(sending.events for sending in self._sent) <= max(share, self._density) * (1 + _ROUNDING):

@@ -44,7 +44,8 @@ class Total:
         left = self._limit - self._before
         if self._timeline.world_count(stretch) < left:
             return None
+        if left <= 0:
+            return Cut(-1, stretch.begin)
         world = self._timeline.arrivals(stretch, ALL_SLOTS)
-        last = int(world.order[left - 1]) if left > 0 else -1
         clock = int(world.times[left]) if left < len(world) else stretch.end
-        return Cut(last, clock if left > 0 else stretch.begin)
+        return Cut(int(world.order[left - 1]), clock)
