@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from diurnal_api.layout import cut, earliest, furthest, parse_position, slots_of
 from diurnal_api.money import usd_of
-from diurnal_api.plan import DatasetRef
-from diurnal_api.planning import UnchangeableError, first_plan, next_plan
-from diurnal_cli.durations import parse_duration
+from diurnal_api.planning import UnchangeableError, next_plan
+from diurnal_cli.local_plan import dataset_of, plan_here, until
 from diurnal_cli.progress import Progress, Snapshot
 from diurnal_cli.settings import with_settings
 from diurnal_cli.supervisor import Supervisor
@@ -24,8 +23,6 @@ from diurnal_worker.checkpoints import Spent
 from diurnal_worker.folder import LocalRun, StateFolder
 from diurnal_worker.local import named_part
 from diurnal_worker.sinks.files import PARTIAL, settle
-from diurnal_worker.sources import load
-from diurnal_worker.zonefiles import TZDATA_VERSION
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from diurnal_api.layout import Segment
     from diurnal_api.plan import Plan
     from diurnal_api.spec import TrafficSimulation
-    from diurnal_worker.dataset import Dataset
 
 COMPLETED: Final = 0
 INVALID: Final = 1
@@ -139,19 +135,10 @@ class Run:
 
     def _first(self, now: int) -> LocalRun:
         spec = self.simulation.spec
-        dataset = self._dataset()
-        plan = first_plan(
-            spec,
-            run=f"{self.simulation.metadata.name}-{spec.restart_nonce}",
-            now=now,
-            shards=max(int(spec.shards), 1),
-            engine=ENGINE,
-            tzdata=TZDATA_VERSION,
-            dataset=DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256),
-        )
+        plan = plan_here(self.simulation, dataset_of(self.simulation), self.options.length, now)
         return LocalRun(
             name=self.simulation.metadata.name,
-            plan=self._until(plan),
+            plan=plan,
             sink=self.destination.sink,
             folder=self.destination.folder,
             gzip=self.options.gzip,
@@ -164,7 +151,9 @@ class Run:
         shards = max(int(spec.shards), 1)
         self._refuse_another(before)
         position = position_of(self.folder, plan)
-        following = self._until(next_plan(plan, spec, shards, position, reach_of(self.folder, plan)))
+        following = until(
+            next_plan(plan, spec, shards, position, reach_of(self.folder, plan)), self.options.length
+        )
         return before.model_copy(update={"plan": following, "usd_per_tib": spec.budget.usd_per_tib})
 
     def _refuse_another(self, before: LocalRun) -> None:
@@ -186,27 +175,6 @@ class Run:
                 f"{where} holds a run into {before.sink}{':' + before.folder if before.folder else ''}"
                 f"{' with --gzip' if before.gzip else ''}: say the same, or choose another with --state"
             )
-
-    def _until(self, plan: Plan) -> Plan:
-        """The plan with the end that --for asks for."""
-        if self.options.length is None:
-            return plan
-        try:
-            end = plan.start + parse_duration(self.options.length)
-        except ValueError as error:
-            raise InvalidInputError(f"--for {error}") from None
-        ends = [end] if plan.pace.end is None else [end, plan.pace.end]
-        return plan.model_copy(update={"pace": plan.pace.model_copy(update={"end": min(ends)})})
-
-    def _dataset(self) -> Dataset:
-        countries = self.simulation.spec.population.countries
-        if countries.config_map is not None:
-            raise InvalidInputError(
-                "population.countries.configMap needs a cluster: use --set population.countries='{uri: FILE}'"
-            )
-        reference = countries.builtin or countries.uri or ""
-        generation = None if countries.generation is None else int(countries.generation)
-        return load(reference, generation=generation, sha256=countries.sha256)
 
     def go(self, run: LocalRun, progress: Progress) -> Outcome:
         """Runs the workers to the end, or until a signal; leaves the position in the folder."""

@@ -40,6 +40,7 @@ from diurnal_cli.supervisor import GaveUpError
 from diurnal_cli.validate import InvalidInputError
 from diurnal_worker.dataset import DatasetError
 from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
+from diurnal_worker.sinks import SinkError
 
 if TYPE_CHECKING:
     from diurnal_api.spec import TrafficSimulation
@@ -54,13 +55,14 @@ def run_here(options: Options, arguments: list[str]) -> int:
         _announce(run, simulation, options, running.folder)
         if destination.sink == "pubsub" and not _may_publish(run, options):
             return _refused("not published: nothing was sent, nothing was spent")
+        _check_topic(run)
         outcome = running.go(run, _progress(destination, options))
     except (InvalidInputError, PlanError, DatasetError) as error:
         return _refused(str(error))
     except FolderInUseError as error:
         print(f"diurnal: {error}", file=sys.stderr)
         return BUSY
-    except GaveUpError as error:
+    except (GaveUpError, SinkError) as error:
         print(f"diurnal: {error}", file=sys.stderr)
         return FAILED
     return _conclude(running, outcome, arguments)
@@ -128,6 +130,18 @@ def _may_publish(run: LocalRun, options: Options) -> bool:
         print("Say --yes to publish without being asked.", file=sys.stderr)
         return False
     return input("Publish? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _check_topic(run: LocalRun) -> None:
+    """Asks the service for the topic before anything starts; SinkError says what is wrong with it."""
+    if run.sink == "pubsub" and run.plan.sink.pubsub is not None:
+        from diurnal_worker.sinks.pubsub import PubsubSink
+
+        sink = PubsubSink(run.plan.sink.pubsub.topic)
+        try:
+            sink.check_topic()
+        finally:
+            sink.close()
 
 
 def _cost(run: LocalRun) -> str:
