@@ -75,10 +75,10 @@ def _without(reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The cluster of KUBECONFIG, else a control plane that lasts as long as the session; with the CRD."""
     if given := os.environ.get("KUBECONFIG"):
-        it = Cluster(Path(given), KubeApi.of(Path(given)))
+        it = Cluster(Path(given), KubeApi.of(Path(given)), tmp_path_factory.mktemp("kubeconfigs"))
         install(it.api)
         yield it
         return
@@ -90,7 +90,7 @@ def cluster() -> Iterator[Cluster]:
     except binaries.NoControlPlaneError as missing:
         _without(f"{WITHOUT}: {missing}")
     try:
-        yield Cluster(plane.kubeconfig(), plane.api, plane)
+        yield Cluster(plane.kubeconfig(), plane.api, plane.folder, plane)
     finally:
         plane.stop()
 

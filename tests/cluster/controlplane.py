@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from binaries import Binaries, NoControlPlaneError, find
-from kubeapi import KubeApi
+from kubeapi import KubeApi, kubeconfig_as
 
 HOST = "127.0.0.1"
 STARTS_WITHIN = 60.0
@@ -154,13 +154,11 @@ class ControlPlane:
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """A kubeconfig file for admin, or for a service account, NAMESPACE:NAME, with a token of its own."""
-        path = self.folder / f"{user.replace(':', '.')}.kubeconfig"
-        if user != ADMIN:
-            path.write_text(self._kubeconfig_text(self._token_of(user)))
-        elif not path.exists():
-            path.write_text(self._kubeconfig_text(self._secret))
-        path.chmod(0o600)
-        return path
+        admin = self.folder / "admin.kubeconfig"
+        if not admin.exists():
+            admin.touch(mode=0o600)
+            admin.write_text(self._admin_kubeconfig())
+        return admin if user == ADMIN else kubeconfig_as(user, admin, self.folder)
 
     def log(self, name: str) -> str:
         """What a process has written: etcd, kube-apiserver or kube-controller-manager."""
@@ -183,7 +181,7 @@ class ControlPlane:
         (self.folder / "service-accounts.pem").write_bytes(pem)
         (self.folder / "tokens.csv").write_text(f"{self._secret},{ADMIN},{ADMIN},system:masters\n")
 
-    def _kubeconfig_text(self, token: str) -> str:
+    def _admin_kubeconfig(self) -> str:
         certificate = str(self.folder / "apiserver.crt")
         return yaml.safe_dump(
             {
@@ -192,17 +190,11 @@ class ControlPlane:
                 "clusters": [
                     {"name": "it", "cluster": {"server": self.url, "certificate-authority": certificate}}
                 ],
-                "users": [{"name": "it", "user": {"token": token}}],
+                "users": [{"name": "it", "user": {"token": self._secret}}],
                 "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
                 "current-context": "it",
             }
         )
-
-    def _token_of(self, user: str) -> str:
-        namespace, _, name = user.partition(":")
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        return str(self.api.post(path, request).expect()["status"]["token"])
 
     def _run(self, name: str, *command: str | Path) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

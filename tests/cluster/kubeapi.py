@@ -103,6 +103,26 @@ class KubeApi:
         return {each["key"]: each["value"] for each in settings if each["in"] == "header" and each["value"]}
 
 
+def kubeconfig_as(account: str, given: Path, into: Path) -> Path:
+    """A kubeconfig file in a folder: the cluster of the given one, and a service account NAMESPACE:NAME by a
+    token that the cluster issues for it, good for an hour."""
+    namespace, _, name = account.partition(":")
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = KubeApi.of(given).post(path, request).expect()["status"]["token"]
+    it = yaml.safe_load(given.read_text())
+    context = next(each["context"] for each in it["contexts"] if each["name"] == it["current-context"])
+    cluster = next(each["cluster"] for each in it["clusters"] if each["name"] == context["cluster"])
+    if "certificate-authority" in cluster:
+        cluster["certificate-authority"] = str(given.parent / cluster["certificate-authority"])
+    context["user"] = account
+    it["users"] = [{"name": account, "user": {"token": token}}]
+    written = into / f"{namespace}.{name}.kubeconfig"
+    written.touch(mode=0o600)
+    written.write_text(yaml.safe_dump(it))
+    return written
+
+
 def _decoded(data: bytes) -> Any:
     try:
         return json.loads(data)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from controlplane import ControlPlane
-from kubeapi import SIMULATIONS, Answer, KubeApi, documents
+from kubeapi import SIMULATIONS, Answer, KubeApi, documents, kubeconfig_as
 
 ROOT = Path(__file__).parents[2]
 SPEC: dict[str, Any] = {"sink": {"discard": {}}}
@@ -26,15 +24,12 @@ class Cluster:
 
     admin: Path
     api: KubeApi
+    folder: Path
     own: ControlPlane | None = None
 
     def kubeconfig(self, user: str | None = None) -> Path:
-        """A kubeconfig file, for a service account NAMESPACE:NAME where one is named and the plane ours."""
-        if user is None:
-            return self.admin
-        if self.own is None:
-            pytest.skip(f"KUBECONFIG names a cluster that gives us no token of {user}: unset it")
-        return self.own.kubeconfig(user)
+        """A kubeconfig file of the administrator, or of a service account NAMESPACE:NAME."""
+        return self.admin if user is None else kubeconfig_as(user, self.admin, self.folder)
 
 
 @dataclass(frozen=True)

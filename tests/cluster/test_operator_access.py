@@ -1,4 +1,4 @@
-"""The real operator as a process with its own rights only: they suffice, and the user's object is let alone."""
+"""The real operator as a process with its own rights only: they suffice, and it writes nothing but status."""
 
 from __future__ import annotations
 
