@@ -104,9 +104,8 @@ def backoff(failures: int, draw: float, reason: str = "") -> float:
 def explain(topic: str, failure: Failure, verdict: Verdict) -> str:
     """One message for people: which topic, what happened, what to do, and the service's words."""
     said = " ".join(failure.details.split()) or "nothing more"
-    return (
-        f"cannot publish to {topic}: {verdict.reason}; {verdict.remedy}. Pub/Sub said: {failure.code}, {said}"
-    )
+    remedy = verdict.remedy or "try again later, and see that the address can be reached"
+    return f"cannot publish to {topic}: {verdict.reason}; {remedy}. Pub/Sub said: {failure.code}, {said}"
 
 
 def _names_schema(said: str) -> bool:
