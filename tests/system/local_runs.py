@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import yaml
+
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.layout import earliest
 from diurnal_worker.folder import LocalRun, StateFolder
@@ -116,8 +117,7 @@ class LocalRunner:
             with suppress(OSError, ValueError):
                 command = (process / "cmdline").read_bytes().split(b"\0")
                 if b"diurnal_worker.local" in command and os.fsencode(self.state.path) in command:
-                    if (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
-                        found[int(command[-2])] = int(process.name)
+                    found[int(command[-2])] = int(process.name)  # a zombie has no command line
         return found
 
     def checkpoints(self) -> list[Checkpoint]:

@@ -15,6 +15,9 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from google.pubsub_v1 import types
+from numpy.typing import NDArray
+
 from diurnal_api.layout import earliest
 from diurnal_worker.schema import AVRO_TEXT
 from diurnal_worker.sources import load
@@ -22,9 +25,7 @@ from diurnal_worker.text import uuid_text
 from diurnal_worker.timeline import ALL_SLOTS
 from diurnal_worker.workshop import build_workshop
 from emulator import Broker
-from google.pubsub_v1 import types
 from local_runs import LocalRunner, plan_of, until, write_simulation
-from numpy.typing import NDArray
 
 SILENT_PULLS = 2
 ID = slice(9, 45)  # of an Avro message: after generation_timestamp (8 bytes) and the id's length

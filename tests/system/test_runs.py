@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from local_runs import (
     COMMAND,
     SOON,
@@ -121,7 +122,7 @@ def test_the_workers_of_a_killed_runner_hold_the_folder_until_they_are_gone(
 def _has_open(process: Process, path: Path) -> bool:
     opened = Path(f"/proc/{process.process.pid}/fd")
     with suppress(FileNotFoundError):
-        return any(os.readlink(fd) == str(path) for fd in opened.iterdir())
+        return any(fd.readlink() == path for fd in opened.iterdir())
     return False
 
 

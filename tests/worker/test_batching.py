@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from diurnal_worker.batching import Span, spans
 from hypothesis import given
 from hypothesis import strategies as st
+
+from diurnal_worker.batching import Span, spans
 
 END = 1000
 
@@ -16,7 +19,7 @@ def stretches(draw: st.DrawFn) -> tuple[list[int], list[float], float]:
     times = sorted(draw(st.lists(st.integers(0, END - 1), max_size=40)))
     steps = draw(st.lists(st.floats(0, 2), min_size=len(times), max_size=len(times)))
     due = np.cumsum([0.0, *steps])[: len(times)]
-    return times, due.tolist(), float(due[-1] if len(times) else 0) + draw(st.floats(0, 3))
+    return times, due.tolist(), float(due[-1] if times else 0) + draw(st.floats(0, 3))
 
 
 @given(stretches(), st.integers(1, 10), st.floats(0.01, 2))
@@ -41,7 +44,7 @@ def test_a_clock_lies_behind_all_that_was_sent_and_before_all_that_was_not(
 ) -> None:
     times, due, length = stretch
     found = spans(np.array(times, np.int64), np.array(due), END, most, seconds, length)
-    for span, following in zip(found, found[1:], strict=False):
+    for span, following in pairwise(found):
         assert span.until <= following.until
         unsent, sent = times[span.last :], times[: span.last]
         assert all(time >= span.until for time in unsent)

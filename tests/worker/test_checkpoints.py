@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from diurnal_api.checkpoint import Checkpoint, Spent
 from diurnal_worker.folder import FolderInUseError, FolderStore, StateFolder
 from harness import START

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from diurnal_api.layout import SLOTS, earliest, furthest
 from diurnal_api.spec import Spec
 from diurnal_worker.shard import Settings
@@ -28,8 +31,6 @@ from harness import (
     spec,
     time_of,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 ANY_SHARDS = (1, 2, 3, 7, 64)
 FEW_SHARDS = st.sampled_from((1, 2, 3, 7))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from diurnal_worker.pace import Pace, Schedule
-from diurnal_worker.timeline import Stretch
 from hypothesis import given
 from hypothesis import strategies as st
+
+from diurnal_worker.pace import Pace, Schedule
+from diurnal_worker.timeline import Stretch
 
 MINUTE = Stretch(0, 0, 0, 60_000_000)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from diurnal_worker.activity import Cosine
 from diurnal_worker.intensity import Intensity
 from diurnal_worker.strata import World
 from diurnal_worker.timeline import ALL_SLOTS, Timeline
 from harness import HOUR, START, THREE_COUNTRIES
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 WORLD = World.build(THREE_COUNTRIES, 2000, 3)
 SLOW = Intensity(WORLD, Cosine(16, 0.03), 10)

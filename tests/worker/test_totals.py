@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from diurnal_worker.timeline import ALL_SLOTS, Timeline
 from diurnal_worker.totals import Total
 from harness import HOUR, START, Run, spec
-from numpy.typing import NDArray
 
 HALVES = (range(512), range(512, 1024))
 

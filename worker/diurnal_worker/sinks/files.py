@@ -120,8 +120,10 @@ class FileSink:
 
     def _reopen(self, part: dict[str, Any]) -> None:
         self._path, self._hour = part["path"], int(part["hour"])
-        target = self._folder / (part["path"] + PARTIAL)
+        target, whole = self._folder / (part["path"] + PARTIAL), self._folder / part["path"]
         with _Explained(target):
+            if whole.exists() and not target.exists():
+                whole.rename(target)  # a power cut undid the checkpoint after which it was renamed
             self._file = target.open("r+b")
             self._file.truncate(int(part["size"]))
             self._file.seek(int(part["size"]))
