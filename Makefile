@@ -4,8 +4,8 @@ EXAMPLE := manifests/examples/app-store.yaml
 CRD := crds/trafficsimulations.diurnal.dev.yaml
 REFERENCE := docs/reference.md
 CODE := api operator worker cli benchmarks tests
-# Two processes; a file's tests stay in one, and so do all that share the Pub/Sub emulator.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two processes; a file stays in one, with what its tests share, and long files come first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
 .PHONY: help
