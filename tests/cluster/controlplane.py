@@ -3,23 +3,19 @@
 Every one has ports that were free a moment ago. A port can still be lost to somebody else in that moment, and
 an API server on somebody else's etcd looks healthy; so each process is asked for a secret that only ours can
 know (etcd for its random member name, the API server for its random issuer of tokens) before it is used.
-Processes run in groups of their own and are ended by their ids. There is no scheduler and no kubelet: pods
+There is no scheduler and no kubelet: pods
 stay Pending unless a test binds them and writes their status.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +24,10 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from binaries import Binaries, NoControlPlaneError, find
+from binaries import Binaries, find
 from kubeapi import KubeApi, kubeconfig_as
+from processes import HOST, Processes, free_ports
 
-HOST = "127.0.0.1"
-STARTS_WITHIN = 60.0
-ENDS_WITHIN = 15.0
 ADMIN = "admin"
 # What simulations meet in a cluster; the rest (volumes, certificates, autoscaling) only costs time.
 CONTROLLERS = (
@@ -69,7 +63,7 @@ class ControlPlane:
         self._secret = secrets.token_hex(16)
         self._issuer = f"https://{secrets.token_hex(8)}.diurnal.invalid"
         self._member = f"etcd-{secrets.token_hex(8)}"
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = Processes(self.folder)
 
     @property
     def url(self) -> str:
@@ -95,7 +89,6 @@ class ControlPlane:
             self.start_apiserver()
             prepare(self.api)
             self.start_controllers()
-            _wait("the default service account", self._has_default_service_account)
         except BaseException:
             self.stop()
             raise
@@ -103,7 +96,7 @@ class ControlPlane:
     def stop(self) -> None:
         """Nothing runs any more and the folder is gone. May be called at any time, and again."""
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
-            self._end(name, signal.SIGTERM if name == "kube-controller-manager" else signal.SIGKILL)
+            self._processes.end(name, signal.SIGTERM if name == "kube-controller-manager" else signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def restart_apiserver(self, how: signal.Signals = signal.SIGKILL) -> None:
@@ -113,25 +106,25 @@ class ControlPlane:
 
     def stop_apiserver(self, how: signal.Signals = signal.SIGKILL) -> None:
         """An outage: nothing answers until start_apiserver."""
-        self._end("kube-apiserver", how)
+        self._processes.end("kube-apiserver", how)
 
     def start_etcd(self) -> None:
         """etcd up and ours."""
         etcd, peer, _, _ = self.ports
         client_url, peer_url = f"http://{HOST}:{etcd}", f"http://{HOST}:{peer}"
-        self._run(
+        self._processes.run(
             "etcd", self._programs.etcd, f"--name={self._member}", f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={client_url}", f"--advertise-client-urls={client_url}",
             f"--listen-peer-urls={peer_url}", f"--initial-advertise-peer-urls={peer_url}",
             f"--initial-cluster={self._member}={peer_url}", "--unsafe-no-fsync",
         )  # fmt: skip
-        self._await("etcd", self._etcd_is_ours)
+        self._processes.await_("etcd", self._etcd_is_ours)
 
     def start_apiserver(self) -> None:
         """The API server ready and ours."""
         etcd, _, port, _ = self.ports
         key = self.folder / "service-accounts.pem"
-        self._run(
+        self._processes.run(
             "kube-apiserver", self._programs.kube_apiserver, f"--etcd-servers=http://{HOST}:{etcd}",
             f"--secure-port={port}", f"--bind-address={HOST}", f"--advertise-address={HOST}",
             "--endpoint-reconciler-type=none", f"--cert-dir={self.folder}",
@@ -140,17 +133,18 @@ class ControlPlane:
             "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
             "--shutdown-delay-duration=0s", "--profiling=false",
         )  # fmt: skip
-        self._await("kube-apiserver", self._apiserver_is_ours)
+        self._processes.await_("kube-apiserver", self._apiserver_is_ours)
 
     def start_controllers(self) -> None:
         """The controller manager up; it has no state of its own."""
-        self._run(
+        self._processes.run(
             "kube-controller-manager", self._programs.kube_controller_manager,
             f"--kubeconfig={self.kubeconfig()}", f"--secure-port={self.ports[3]}", f"--bind-address={HOST}",
             f"--cert-dir={self.folder / 'controllers'}", "--leader-elect=false",
             f"--controllers={','.join(CONTROLLERS)}",
             f"--root-ca-file={self.folder / 'apiserver.crt'}", *self._controller_flags,
         )  # fmt: skip
+        self._processes.await_("kube-controller-manager", self._has_default_service_account)
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """A kubeconfig file for admin, or for a service account, NAMESPACE:NAME, with a token of its own."""
@@ -162,11 +156,11 @@ class ControlPlane:
 
     def log(self, name: str) -> str:
         """What a process has written: etcd, kube-apiserver or kube-controller-manager."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")
+        return self._processes.log(name)
 
     def pid(self, name: str) -> int:
         """The id of a process, for tests that freeze it."""
-        return self._processes[name].pid
+        return self._processes.pid(name)
 
     @property
     def _programs(self) -> Binaries:
@@ -196,21 +190,6 @@ class ControlPlane:
             }
         )
 
-    def _run(self, name: str, *command: str | Path) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [*map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}, start_new_session=True,
-            )  # fmt: skip
-
-    def _await(self, name: str, is_ours: Callable[[], bool]) -> None:
-        def alive_and_ours() -> bool:
-            if self._processes[name].poll() is not None:
-                raise NoControlPlaneError(f"{name} ended at once: {self.log(name)[-1500:]}")
-            return is_ours()
-
-        _wait(f"{name} of our own", alive_and_ours)
-
     def _etcd_is_ours(self) -> bool:
         """Its peers' port tells our name; it binds both ports before that, and ends if it cannot."""
         members = _told(f"http://{HOST}:{self.ports[1]}/members")
@@ -227,30 +206,7 @@ class ControlPlane:
         return False
 
     def _has_default_service_account(self) -> bool:
-        if self._processes["kube-controller-manager"].poll() is not None:
-            raise NoControlPlaneError(f"no controllers: {self.log('kube-controller-manager')[-1500:]}")
         return self.api.get("/api/v1/namespaces/default/serviceaccounts/default").ok
-
-    def _end(self, name: str, how: signal.Signals) -> None:
-        process = self._processes.pop(name, None)
-        if process is None:
-            return
-        for attempt in (how, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, attempt)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(ENDS_WITHIN)
-                return
-
-
-def free_ports() -> tuple[int, int, int, int]:
-    """Four ports of the loopback address on which nobody listens."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(4)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        one, two, three, four = (int(probe.getsockname()[1]) for probe in probes)
-        return one, two, three, four
 
 
 def _told(url: str) -> Any:
@@ -259,11 +215,3 @@ def _told(url: str) -> Any:
         return json.loads(urllib3.request("GET", url, retries=False, timeout=5).data)
     except (urllib3.exceptions.HTTPError, ValueError):
         return []
-
-
-def _wait(what: str, holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + STARTS_WITHIN
-    while not holds():
-        if time.monotonic() > give_up:
-            raise NoControlPlaneError(f"{what} was not there within {STARTS_WITHIN:.0f} s")
-        time.sleep(0.05)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from binaries import NoControlPlaneError
-from controlplane import ControlPlane, free_ports
+from controlplane import ControlPlane
 from kubeapi import KubeApi
 from place import Cluster, Namespace, eventually
+from processes import Processes, free_ports
 
 
 def own(cluster: Cluster) -> ControlPlane:
     if cluster.own is None:
         pytest.skip("KUBECONFIG names a cluster that is not ours to restart")
     return cluster.own
+
+
+def command_of(pid: int) -> bytes:
+    """The command of a process; empty where it has ended, also while nobody has asked how."""
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.read_bytes() if path.exists() else b""
 
 
 def config_map(name: str, **more: object) -> dict[str, object]:
@@ -87,3 +100,31 @@ def test_a_control_plane_never_ends_up_on_an_etcd_that_is_not_its_own(cluster: C
 
 def test_ports_are_four_different_ones() -> None:
     assert len(set(free_ports())) == 4
+
+
+def test_processes_end_when_the_tests_are_killed(tmp_path: Path) -> None:
+    """A killed run leaves no API server behind, where the system can see to it."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("without setpriv (util-linux), killed tests leave their processes behind")
+    script = "from pathlib import Path; from processes import Processes; import os, sys, time; "
+    script += "it = Processes(Path(sys.argv[1])); it.run('sleep', 'sleep', '600'); "
+    script += "print(it.pid('sleep'), flush=True); time.sleep(600)"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        child = int(tests.stdout.readline())
+        eventually(lambda: command_of(child).startswith(b"sleep"))
+        tests.kill()
+    eventually(lambda: command_of(child) == b"")
+
+
+def test_a_process_that_ignores_sigterm_is_ended_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processes.ENDS_WITHIN", 0.2)
+    it = Processes(tmp_path)
+    it.run("deaf", "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done")
+    pid = it.pid("deaf")
+    eventually(lambda: "deaf" in it.log("deaf"))
+    it.end("deaf", signal.SIGTERM)
+    assert command_of(pid) == b""
