@@ -31,9 +31,10 @@ def spans(
     """Cuts a stretch that ends at ``end`` and takes ``length`` seconds; the last span closes it.
 
     No span holds more than ``most`` events, nor waits longer than ``seconds`` unless for the rest of a
-    microsecond. A span ends between two different microseconds; only where one microsecond alone holds more than ``most`` events it does not,
-    and then ``until`` is that microsecond. ``until`` is never ahead of what is due, so that whoever goes on
-    from there is not early; hence the last span may be empty, due when the stretch is over.
+    microsecond. A span ends between two different microseconds; only where one microsecond alone holds
+    more than ``most`` events it does not, and then ``until`` is that microsecond. ``until`` is never ahead
+    of what is due, so that whoever goes on from there is not early; hence the last span may be empty, due
+    when the stretch is over.
     """
     cuts: list[Span] = []
     first = 0
