@@ -69,7 +69,9 @@ async def _lead(
 ) -> int:
     """Watches and works until stopped, or until the lead is lost."""
     loop = Loop(cluster, settings, health, boottime)
-    registry = registry_of(loop.add, lambda uid, version: health.watched(uid, version, boottime()), settings)
+    registry = registry_of(
+        loop.add, loop.add_for_child, lambda uid, version: health.watched(uid, version, boottime())
+    )
     parts = [
         asyncio.ensure_future(leadership.keep()),
         asyncio.ensure_future(loop.run()),

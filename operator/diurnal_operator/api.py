@@ -1,4 +1,4 @@
-"""Plain requests to the API server by kubernetes.aio, errors translated. No discovery: all paths are known."""
+"""Plain requests to the API server by kubernetes.aio, with errors translated; no discovery is needed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def grant(own: Claim, others: Sequence[Claim], ceilings: Ceilings) -> Grant:
 
 
 def fair_shares(wanted: Sequence[float], whole: float) -> list[float]:
-    """Max-min fair shares of ``whole``: nobody gets more than wanted, what is left over goes to the others."""
+    """Max-min fair shares of ``whole``: nobody gets more than wanted, what is left goes to the others."""
     shares = [0.0] * len(wanted)
     left, waiting = whole, sorted(range(len(wanted)), key=lambda i: wanted[i])
     for served, i in enumerate(waiting):

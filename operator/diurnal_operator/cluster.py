@@ -92,7 +92,7 @@ class Cluster:
 
     async def observe(self, key: Key) -> Observation | None:
         """One fresh look; None where the simulation is gone."""
-        namespace, name = key
+        namespace, _ = key
         try:
             simulation = await self._api.read(_simulation_path(key))
         except MissingError:

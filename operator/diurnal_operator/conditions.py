@@ -1,25 +1,26 @@
 """The conditions of a simulation, by the conventions that kubectl, kstatus and Argo CD read. Pure.
 
-Ready is the summary: the simulation is as its spec wants it, which for a suspended, completed or exhausted one
-is that nothing runs. Reconciling and Stalled follow kstatus
-(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md). Throttled is for people only.
+Ready is the summary: the simulation is as its spec wants it, which for a suspended, completed or exhausted
+one is that nothing runs. Reconciling and Stalled follow kstatus
+(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md); Throttled is for people.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from diurnal_api.status import Condition, ConditionType
 from diurnal_operator.halting import Halt
 from diurnal_operator.situation import Situation
 from diurnal_operator.throttling import Throttle
 
-_OVER = {"Completed", "BudgetExhausted"}
+TrueOrFalse = Literal["True", "False"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the world is from the plan: shards wanted and ready; ``doing`` is set while something changes."""
+    """How far the world is from the plan: shards wanted and ready; ``doing`` says what is changing."""
 
     shards: int = 0
     ready: int = 0
@@ -45,42 +46,43 @@ def conditions_of(
 
 def _ready(situation: Situation, stalled: Halt | None, rest: Halt | None, progress: Progress) -> Condition:
     if stalled is not None:
-        return _condition(situation, "Ready", False, stalled.reason, stalled.message)
+        return _condition(situation, "Ready", "False", stalled.reason, stalled.message)
     if progress.doing:
-        return _condition(situation, "Ready", False, progress.reason, progress.doing)
+        return _condition(situation, "Ready", "False", progress.reason, progress.doing)
     if rest is not None:
-        return _condition(situation, "Ready", True, rest.reason, rest.message)
-    return _condition(situation, "Ready", True, "Running", f"all of {progress.shards} shards publish")
+        return _condition(situation, "Ready", "True", rest.reason, rest.message)
+    return _condition(situation, "Ready", "True", "Running", f"all of {progress.shards} shards publish")
 
 
 def _reconciling(situation: Situation, stalled: Halt | None, progress: Progress) -> Condition:
     if progress.doing and stalled is None:
-        return _condition(situation, "Reconciling", True, progress.reason, progress.doing)
-    return _condition(situation, "Reconciling", False, "Settled", "nothing is being changed")
+        return _condition(situation, "Reconciling", "True", progress.reason, progress.doing)
+    return _condition(situation, "Reconciling", "False", "Settled", "nothing is being changed")
 
 
 def _stalled(situation: Situation, stalled: Halt | None) -> Condition:
     if stalled is None:
-        return _condition(situation, "Stalled", False, "Healthy", "nothing is in the way")
-    return _condition(situation, "Stalled", True, stalled.reason, stalled.message)
+        return _condition(situation, "Stalled", "False", "Healthy", "nothing is in the way")
+    return _condition(situation, "Stalled", "True", stalled.reason, stalled.message)
 
 
 def _throttled(situation: Situation, throttle: Throttle | None) -> Condition:
     if throttle is None:
-        return _condition(situation, "Throttled", False, "NotRunning", "nothing runs")
-    return _condition(situation, "Throttled", throttle.is_on, throttle.reason, throttle.message)
+        return _condition(situation, "Throttled", "False", "NotRunning", "nothing runs")
+    return _condition(
+        situation, "Throttled", "True" if throttle.is_on else "False", throttle.reason, throttle.message
+    )
 
 
 def _over(situation: Situation, kind: ConditionType, rest: Halt | None) -> Condition:
     if rest is not None and rest.reason == kind:
-        return _condition(situation, kind, True, kind, rest.message)
-    return _condition(situation, kind, False, "NotYet", "")
+        return _condition(situation, kind, "True", kind, rest.message)
+    return _condition(situation, kind, "False", "NotYet", "")
 
 
 def _condition(
-    situation: Situation, kind: ConditionType, is_true: bool, reason: str, message: str
+    situation: Situation, kind: ConditionType, status: TrueOrFalse, reason: str, message: str
 ) -> Condition:
-    status = "True" if is_true else "False"
     before = situation.status.condition(kind)
     same = before is not None and before.status == status
     return Condition(

@@ -11,9 +11,15 @@ from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation
 
 HOPELESS: Final = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
-     "CrashLoopBackOff"}
-)  # fmt: skip
+    (
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "CrashLoopBackOff",
+    )
+)
 
 
 def fault_of(situation: Situation, settings: Settings) -> Halt | None:
@@ -62,19 +68,18 @@ def _unclaimed(situation: Situation, settings: Settings) -> Halt | None:
         if shard not in waiting:
             continue
         if reason := _hopeless(pod):
-            return Halt(
-                reason["reason"], f"shard {shard}: {reason.get('message') or reason['reason']}", stalled=True
-            )
+            text = f"shard {shard}: {reason.get('message') or reason['reason']}"
+            return Halt(reason["reason"], text, stalled=True)
         if (pod.get("status") or {}).get("phase") == "Running":
             return Halt("LeaseNotTaken", _no_binding(situation, shard), stalled=True)
     return None
 
 
 def _no_binding(situation: Situation, shard: int) -> str:
-    account = situation.spec.worker.service_account_name
+    account = f"{situation.spec.worker.service_account_name} in namespace {situation.namespace}"
     return (
-        f"the worker of shard {shard} runs but does not take its Lease: a RoleBinding of the role diurnal-worker "
-        f"to the service account {account} in namespace {situation.namespace} is most likely missing"
+        f"the worker of shard {shard} runs but does not take its Lease: a RoleBinding of the role "
+        f"diurnal-worker to the service account {account} is most likely missing"
     )
 
 

@@ -15,14 +15,17 @@ import kopf
 from diurnal_api.names import LABEL_SIMULATION
 from diurnal_api.spec import GROUP, PLURAL, VERSION
 from diurnal_operator.cluster import Key
-from diurnal_operator.settings import Settings
 
 Seen = Callable[[str, str], None]
 """Told of UID and resourceVersion of each simulation that the watch shows."""
 
 
-def registry_of(add: Callable[[Key, float], None], seen: Seen, settings: Settings) -> kopf.OperatorRegistry:
-    """Handlers that turn events into keys; ``add`` takes a key and seconds to wait."""
+Asked = Callable[[Key], None]
+"""Asks for a look at a simulation."""
+
+
+def registry_of(add: Asked, add_for_child: Asked, seen: Seen) -> kopf.OperatorRegistry:
+    """Handlers that turn events into keys."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -33,13 +36,12 @@ def registry_of(add: Callable[[Key, float], None], seen: Seen, settings: Setting
     async def simulation_changed(body: kopf.Body, namespace: str | None, name: str | None, **_: Any) -> None:
         seen(str(body["metadata"].get("uid")), str(body["metadata"].get("resourceVersion")))
         if namespace and name:
-            add((namespace, name), 0.0)
+            add((namespace, name))
 
     @kopf.on.event("apps", "v1", "deployments", labels={LABEL_SIMULATION: kopf.PRESENT}, registry=registry)
     async def deployment_changed(body: kopf.Body, namespace: str | None, **_: Any) -> None:
-        # Each step of its pod is an event: let them settle.
         if namespace:
-            add((namespace, body["metadata"]["labels"][LABEL_SIMULATION]), settings.waits.settle)
+            add_for_child((namespace, body["metadata"]["labels"][LABEL_SIMULATION]))
 
     return registry
 

@@ -1,7 +1,7 @@
-"""Whether this operator works: its queue moves, and what it lists is what its watch tells it. Pure but for serving.
+"""Whether this operator works: its queue moves, and its watch tells what listings show. Pure but for serving.
 
-A watch may be silent for ever without an error. So what a listing shows must have come by the watch as well, or
-come within the time allowed.
+A watch may be silent for ever without an error. So what a listing shows must have come by the watch as well,
+or come within the time allowed.
 """
 
 from __future__ import annotations

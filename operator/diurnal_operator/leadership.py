@@ -1,6 +1,6 @@
 """One operator at a time: a Lease of its own in its own namespace, by compare-and-swap.
 
-A leader counts its time from before each request was sent, on a clock that goes on while the process is frozen;
+A leader counts its time from before each request was sent, on a clock that goes on while a process is frozen;
 so when another has taken over, its time is over too, and every write asks ``check`` first.
 """
 
@@ -43,7 +43,7 @@ class Leadership:
 
     async def acquire(self) -> None:
         """Waits until this operator leads."""
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110 - what is waited for happens in the cluster
             await asyncio.sleep(self._settings.waits.leader_retry)
 
     async def keep(self) -> None:

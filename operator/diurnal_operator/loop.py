@@ -1,9 +1,11 @@
-"""Works the queue: one reconcile a key, several keys side by side, and a resync that finds what was missed."""
+"""Works the queue: one reconcile a key, some keys side by side, and a resync that finds what was missed."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -19,6 +21,8 @@ from diurnal_operator.reconcile import Decision, reconcile
 from diurnal_operator.settings import Settings
 
 SIDE_BY_SIDE: Final = 4
+REST: Final = 20
+"""After a look that took a second, what children do is not looked at for so many seconds."""
 
 
 class Loop:
@@ -30,12 +34,22 @@ class Loop:
         self._cluster, self._settings, self._health, self._clock = cluster, settings, health, clock
         self.queue: KeyQueue[Key] = KeyQueue(settings.waits.backoff_first, settings.waits.backoff_longest)
         self._wake = asyncio.Event()
+        self._took: dict[Key, float] = {}
         self._log = structlog.get_logger()
 
     def add(self, key: Key, wait: float = 0.0) -> None:
         """Asks for a look at a simulation; what is asked for while one goes on is done after it."""
         self.queue.add(key, self._clock() + wait)
         self._wake.set()
+
+    def add_for_child(self, key: Key) -> None:
+        """Asks for a look because a child changed: many change together, so let them settle."""
+        self.add(
+            key,
+            max(
+                self._settings.waits.settle, min(REST * self._took.get(key, 0.0), self._settings.waits.status)
+            ),
+        )
 
     async def run(self) -> None:
         """Works for ever."""
@@ -57,10 +71,8 @@ class Loop:
         due = self.queue.next_due()
         wait = self._settings.waits.drain_poll if due is None else max(due - self._clock(), 0.001)
         self._wake.clear()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), min(wait, self._settings.waits.drain_poll))
-        except TimeoutError:
-            pass
         self._health.beat(self._clock(), self.queue)
 
     async def _look(self, key: Key) -> None:
@@ -90,8 +102,11 @@ class Loop:
         """Looks, decides, does; returns when to look again, None where the simulation is gone."""
         seen = await self._cluster.observe(key)
         if seen is None:
+            self._took.pop(key, None)
             return None
+        began = time.thread_time()
         decision = self._decided(seen)
+        self._took[key] = time.thread_time() - began
         await self._cluster.execute(key, seen, decision)
         _tell(log, decision)
         return self._clock() + decision.after

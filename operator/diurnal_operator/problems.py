@@ -1,10 +1,10 @@
-"""What can go wrong at the API server, named by its remedy. cluster.py translates foreign errors into these."""
+"""What can go wrong at the API server, named by its remedy; api.py translates foreign errors into these."""
 
 from __future__ import annotations
 
 
 class ClusterError(Exception):
-    """Something did not work. It is tried again, later and later; ``retry_after`` is the server's own wish."""
+    """Something did not work. It is tried again, later and later; ``retry_after`` is the server's wish."""
 
     def __init__(self, text: str, retry_after: float = 0.0) -> None:
         super().__init__(text)

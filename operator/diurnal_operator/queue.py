@@ -1,4 +1,4 @@
-"""A queue of keys: each is worked on by one at a time, once however often it was asked for, later after errors.
+"""A queue of keys: each worked on by one at a time, once however often it was asked for, later after errors.
 
 The shape of client-go's workqueue. Time is given to every call, so that tests need no waiting; the loop that
 waits is in loop.py.
@@ -28,14 +28,10 @@ class KeyQueue(Generic[Key]):
 
     def take(self, now: float) -> Key | None:
         """The key that is due for longest and not worked on, None where there is none."""
-        ready = [
-            (at, i, key)
-            for i, (key, at) in enumerate(self._due.items())
-            if at <= now and key not in self._busy
-        ]
+        ready = [key for key, at in self._due.items() if at <= now and key not in self._busy]
         if not ready:
             return None
-        key = min(ready)[2] if len(ready) == 1 else min(ready, key=lambda entry: entry[:2])[2]
+        key = min(ready, key=self._due.__getitem__)
         del self._due[key]
         self._busy[key] = now
         return key
@@ -48,11 +44,11 @@ class KeyQueue(Generic[Key]):
             self.add(key, again_at)
 
     def failed(self, key: Key, now: float, at_least: float = 0.0) -> float:
-        """Work on a key failed: it is asked for again after a wait that doubles each time, which is returned."""
+        """Work on a key failed: it is asked for again after a wait, returned, that doubles each time."""
         self._busy.pop(key, None)
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        wait = max(min(self.first * 2 ** min(count, 30), self.longest), at_least)
+        wait = max(min(self.first * 2.0 ** min(count, 30), self.longest), at_least)
         # Whoever asked meanwhile waits as well: an object that fails must not be tried at every event.
         self._due[key] = now + wait
         return wait

@@ -151,8 +151,8 @@ class _Reconcile:
             return Halt(
                 "OtherEngine",
                 f"the run needs engine {plan.engine} with tzdata {plan.tzdata}, the worker image has "
-                f"{self.settings.engine} with {self.settings.tzdata}: install the operator's version of before, "
-                "or set another spec.restartNonce to begin a new run",
+                f"{self.settings.engine} with {self.settings.tzdata}: install the operator's version of "
+                "before, or set another spec.restartNonce to begin a new run",
                 stalled=True,
             )
         return fault_of(self.situation, self.settings)

@@ -64,7 +64,7 @@ def status_of(
 
 
 def measured(situation: Situation, position: tuple[Segment, ...]) -> Measured:
-    """Speed and rate lately: an exponential mean, for checkpoints come in lumps. Nothing while workers start."""
+    """Speed and rate lately: exponential means, for checkpoints come in lumps. None while workers start."""
     status = situation.status
     before, settling = status.clock, status.condition("Reconciling")
     if before is None or before.time is None or before.observed_at is None or not position:

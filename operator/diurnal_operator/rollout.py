@@ -1,4 +1,4 @@
-"""From one epoch to the next: stop the pods, seal each Lease, plan anew from what the sealed ones say. Pure."""
+"""From one epoch to the next: stop the pods, seal each Lease, plan anew from what those say. Pure."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Drain:
 
 
 def is_due(situation: Situation, plan: Plan, shards: int) -> bool:
-    """Whether the plan's epoch has to end: another run, other shards or traffic, or a Lease already sealed."""
+    """Whether the plan's epoch has to end: another run, other shards or traffic, or a Lease is sealed."""
     if not situation.is_same_run or situation.is_sealed:
         return True
     return needs_new_epoch(plan, situation.spec, shards)
 
 
 def drain(situation: Situation, plan: Plan, settings: Settings) -> Drain:
-    """The next steps towards a sealed epoch. A Lease that is gone is put back, for only a seal is a last word."""
+    """The next steps towards a sealed epoch. A Lease that is gone is put back: only a seal is a last word."""
     apply = tuple(_stopped(situation, plan, shard, settings) for shard in _running(situation))
     shards = range(int(plan.shards))
     missing = [shard for shard in shards if shard not in situation.leases]
@@ -86,7 +86,7 @@ def begin(situation: Situation, shards: int, settings: Settings) -> Plan:
 
 
 def advance(situation: Situation, plan: Plan, shards: int) -> Plan:
-    """The next epoch of the same run, from where its slots stand. UnchangeableError where it cannot follow."""
+    """The next epoch of the same run, from where its slots stand; UnchangeableError where that cannot be."""
     following = next_plan(plan, situation.spec, shards, situation.position, situation.reach)
     return following.model_copy(
         update={"epoch": int(plan.epoch) + 1, "segments": tuple(format_position(situation.position))}

@@ -1,6 +1,6 @@
 """The operator's settings, from its environment. README and manifests name the same variables.
 
-Everything that waits is a setting, so that tests scale time down; every ceiling binds whatever a resource says.
+Everything that waits is a setting, so that tests scale time down; ceilings bind whatever a resource says.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Waits:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of them. ``engine`` and ``tzdata`` are those of the worker image; they are pinned into new plans."""
+    """All of them. ``engine`` and ``tzdata`` are those of the worker image and pinned into new plans."""
 
     worker_image: str = "diurnal-worker:latest"
     engine: str = "1"

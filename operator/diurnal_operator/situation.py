@@ -1,4 +1,4 @@
-"""An observation, understood: spec and status as models, checkpoints by shard, the position of every slot. Pure."""
+"""An observation, understood: spec, status and checkpoints as models, where every slot stands. Pure."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Situation:
 
     @cached_property
     def position(self) -> tuple[Segment, ...]:
-        """Where every slot of the run stands: the latest of plan, status and checkpoints. Empty without a plan."""
+        """Where every slot of the run stands: the latest of plan, status, checkpoints. () without a plan."""
         if self.plan is None:
             return ()
         observed = self.status.clock.segments if self.status.clock else ()

@@ -1,6 +1,6 @@
 """A cluster in a few lines: an API server that merges and counts versions, controllers, and workers.
 
-It is the oracle of the operator's tests: it knows what every worker really sent, which the operator never sees.
+It is the oracle of the operator's tests: it knows what every worker really sent, which the operator does not.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from typing import Any
 from diurnal_api import lease as leases
 from diurnal_api.checkpoint import Checkpoint, Spent
 from diurnal_api.instants import MINUTE, SECOND
-from diurnal_api.layout import SLOTS, cut, format_position, merge, parse_position, slots_of
-from diurnal_api.layout import Segment
+from diurnal_api.layout import SLOTS, Segment, cut, format_position, merge, parse_position, slots_of
 from diurnal_api.names import lease_name
 from diurnal_api.plan import Plan
-
 from diurnal_operator.observation import Claim, Observation, SeenLease
 from diurnal_operator.reconcile import Decision, reconcile
 from diurnal_operator.settings import Settings
@@ -27,11 +25,11 @@ QUIET = 3  # looks without a write, for a pod takes a round to be made and one t
 START = 1_767_225_600 * SECOND  # 2026-01-01
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The operator is killed here."""
 
 
-class Conflict(Exception):
+class ConflictingError(Exception):
     """The object changed meanwhile."""
 
 
@@ -148,12 +146,12 @@ class ModelCluster:
     def _write(self, what: str, do: Any) -> None:
         if self.crash_before == len(self.writes):
             self.crash_before = None
-            raise Crash
+            raise CrashError
         do()
         self.writes.append(what)
         if self.crash_after == len(self.writes) - 1:
             self.crash_after = None
-            raise Crash
+            raise CrashError
 
     def _seal(self, wanted: dict[str, Any]) -> None:
         found = self.leases.get(wanted["metadata"]["name"])
@@ -188,7 +186,7 @@ class ModelCluster:
         assert decision.status is not None
         metadata = self.simulation["metadata"]
         if decision.version is not None and decision.version != metadata["resourceVersion"]:
-            raise Conflict
+            raise ConflictingError
         self.check_clock(decision.status)
         self.simulation["status"] = copy.deepcopy(decision.status)
         metadata["resourceVersion"] = self.version()
@@ -334,7 +332,7 @@ class ModelCluster:
                 self.done[slot] = max(self.done[slot], segment.clock)
 
     def _check_begin(self, pod: Pod) -> None:
-        """A worker goes on where its slots stand: nothing is left out, nothing that the status knows is repeated."""
+        """A worker goes on where its slots stand: nothing is left out, nothing known is repeated."""
         known = _by_slot(self.status["clock"]["segments"])
         if pod.run != self.run:
             self.run, self.done = pod.run, [self.plan.start] * SLOTS
@@ -381,7 +379,7 @@ class ModelCluster:
         for _ in range(rounds):
             try:
                 decision = self.look()
-            except Conflict:
+            except ConflictingError:
                 continue
             self.control()
             self.work(minutes)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies
-from modelled import ModelCluster
 
 from diurnal_operator.ceilings import claim_of, fair_shares, grant
 from diurnal_operator.observation import Claim
 from diurnal_operator.settings import Ceilings, Settings
+from modelled import ModelCluster
 
 Amounts = strategies.lists(strategies.floats(0, 1e6), min_size=1, max_size=12)
 

@@ -6,15 +6,15 @@ import copy
 from typing import Any
 
 import pytest
+
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import MINUTE, SECOND, format_instant
 from diurnal_api.lease import is_sealed, renewed
 from diurnal_api.plan import DatasetRef
-from modelled import START, ModelCluster
-
 from diurnal_operator.observation import Claim
 from diurnal_operator.reconcile import reconcile
 from diurnal_operator.settings import Ceilings, Settings
+from modelled import START, ModelCluster
 
 TOPIC = "projects/acme-prod-7/topics/clicks"
 
@@ -32,7 +32,9 @@ def test_a_new_simulation_gets_a_plan_before_any_object() -> None:
     decision = reconcile(world.observe(), world.settings)
     assert decision.status is not None
     assert decision.version == world.observe().simulation["metadata"]["resourceVersion"]
-    assert not (decision.apply or decision.delete or decision.seal)
+    assert not (decision.apply)
+    assert not (decision.delete)
+    assert not (decision.seal)
 
 
 def test_a_plan_gets_a_lease_and_a_deployment_a_shard() -> None:
@@ -320,7 +322,10 @@ def test_one_that_is_being_deleted_is_left_to_the_garbage_collector() -> None:
     world.simulation["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     world.deployments.clear()
     decision = world.look()
-    assert not (decision.apply or decision.delete or decision.seal or decision.status)
+    assert not (decision.apply)
+    assert not (decision.delete)
+    assert not (decision.seal)
+    assert not (decision.status)
 
 
 def test_the_same_name_created_anew_meets_none_of_the_old_objects() -> None:

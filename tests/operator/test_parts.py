@@ -1,0 +1,159 @@
+"""Small policies, each against plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies
+from pydantic import ValidationError
+
+from diurnal_api.instants import MINUTE, SECOND
+from diurnal_api.layout import parse_position
+from diurnal_operator.conditions import camel_case
+from diurnal_operator.difference import contains
+from diurnal_operator.expiry import may_be_sealed
+from diurnal_operator.health import Health
+from diurnal_operator.invalid import refuse
+from diurnal_operator.observation import SeenLease
+from diurnal_operator.position import latest
+from diurnal_operator.queue import KeyQueue
+from diurnal_operator.reconcile import reconcile
+from diurnal_operator.settings import Waits
+from diurnal_operator.situation import Situation
+from modelled import START, ModelCluster
+
+
+def lease(holder: str = "", renewed: str = "") -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {}},
+        "spec": {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15},
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "has_pods", "expected"),
+    [
+        (SeenLease(lease("pod", "x"), 14.9), True, False),
+        (SeenLease(lease("pod", "x"), 15.0), True, True),
+        (SeenLease(lease("", "x"), 0.0), True, True),
+        (SeenLease(lease(), 0.0), True, False),
+        (SeenLease(lease(), 0.0), False, True),
+        (SeenLease(lease(), 15.0), True, True),
+    ],
+)
+def test_a_lease_is_sealed_when_nobody_can_hold_it(seen: SeenLease, has_pods: bool, expected: bool) -> None:
+    assert may_be_sealed(seen, 15.0, has_pods=has_pods) is expected
+
+
+@given(
+    strategies.lists(
+        strategies.lists(strategies.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=4
+    )
+)
+def test_the_latest_word_about_a_slot_counts(clocks: list[list[int]]) -> None:
+    def position(four: list[int]) -> Any:
+        from diurnal_api.layout import Segment
+
+        return [Segment(256 * i, 256 * i + 255, clock) for i, clock in enumerate(four)]
+
+    found = latest(*map(position, clocks))
+    by_slot = [s.clock for s in found for _ in s.slots]
+    assert by_slot == [max(c[slot // 256] for c in clocks) for slot in range(1024)]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": [{"x": 1, "default": 0}]}, {"a": [{"x": 1}]}, True),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"memory": "1Gi"}, {"memory": "1024Mi"}, True),
+        ({"cpu": "500m"}, {"cpu": "0.5"}, True),
+        ({"cpu": "500m"}, {"cpu": "0.6"}, False),
+        ({}, {"limits": {}}, True),
+        (None, {"a": 1}, False),
+    ],
+)
+def test_an_object_is_right_when_it_contains_what_is_wanted(found: Any, wanted: Any, expected: bool) -> None:
+    assert contains(found, wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("TopicNotFound", "TopicNotFound"), ("a b!", "ab"), ("", "Failed"), ("404", "Failed404")],
+)
+def test_any_reason_becomes_one_that_conditions_accept(reason: str, expected: str) -> None:
+    assert camel_case(reason) == expected
+
+
+def test_a_lost_promise_is_taken_as_far_as_the_bound_on_skew() -> None:
+    """Its promise is lost with its Lease: a new regime begins beyond all that it may have sent."""
+    world = ModelCluster()
+    world.create(shards=2)
+    world.settle()
+    world.work(30)
+    world.now += 20 * SECOND
+    world.look()
+    del world.leases[min(world.leases)]
+    situation = Situation.of(world.observe())
+    assert situation.reach >= START + 30 * MINUTE + round(world.plan.pace.skew_seconds * SECOND)
+    assert situation.reach % (15 * MINUTE) == 0
+
+
+def test_an_object_of_an_older_schema_is_told_and_its_workers_are_left_alone() -> None:
+    world = ModelCluster()
+    world.create(shards=2)
+    world.settle()
+    world.change(shards="many")
+    seen = world.observe()
+    with pytest.raises(ValidationError) as told:
+        reconcile(seen, world.settings)
+    decision = refuse(seen, told.value, 60.0)
+    assert decision.status is not None
+    assert not (decision.apply)
+    assert not (decision.delete)
+    assert not (decision.seal)
+    assert decision.status["plan"] == world.status["plan"]
+    assert decision.status["clock"]["segments"] == world.status["clock"]["segments"]
+    stalled = next(c for c in decision.status["conditions"] if c["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
+    assert "spec.shards: must be a whole number" in stalled["message"]
+    parse_position(decision.status["clock"]["segments"])
+
+
+def test_one_that_waits_for_the_lead_is_alive_and_ready() -> None:
+    assert Health(Waits()).why_not_alive(1e6) == ""
+
+
+def test_a_queue_that_does_not_move_is_not_alive() -> None:
+    health, queue = Health(Waits(stalled_queue=120.0), leading=True), KeyQueue[str]()
+    assert health.why_not_ready(0.0) == "starting"
+    queue.add("a", 0.0)
+    queue.take(0.0)
+    health.beat(100.0, queue)
+    assert health.why_not_alive(100.0) == ""
+    health.beat(121.0, queue)
+    assert health.why_not_alive(121.0) == "the queue does not move"
+
+
+def test_a_queue_that_nobody_looks_at_is_not_alive() -> None:
+    health = Health(Waits(stalled_queue=120.0), leading=True)
+    health.beat(0.0, KeyQueue[str]())
+    assert health.why_not_alive(121.0) != ""
+
+
+def test_a_silent_watch_is_found_out_by_listings() -> None:
+    health = Health(Waits(silent_watch=180.0), leading=True)
+    health.beat(400.0, KeyQueue[str]())
+    health.watched("u", "1", 0.0)
+    health.listed({"u": "1"}, 60.0)
+    assert health.why_not_alive(400.0) == ""
+    health.listed({"u": "2"}, 120.0)
+    assert health.why_not_alive(300.0) == ""
+    health.beat(301.0, KeyQueue[str]())
+    health.listed({"u": "3"}, 180.0)
+    assert "watch is silent" in health.why_not_alive(301.0)
+    health.watched("u", "3", 302.0)
+    assert health.why_not_alive(303.0) == ""
