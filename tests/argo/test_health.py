@@ -1,39 +1,19 @@
-"""What Argo CD and kstatus make of a simulation at every stage of its life, by Argo CD's own scripts.
-
-The scripts run in Lua 5.1 with as little of its library as Argo CD gives them. kstatus is told from its rules
-(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md).
-"""
+"""What Argo CD and kstatus make of a simulation at every stage of its life."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from lupa.lua51 import LuaError, LuaRuntime
+from lupa.lua51 import LuaError
 
 from diurnal_api.status import Condition, Status
+from gitops import ARGO, ROOT, Object, kstatus, run
 
-ROOT = Path(__file__).parents[2]
-ARGO = ROOT / "manifests" / "argo-cd"
-WITHOUT = (
-    "string",
-    "math",
-    "io",
-    "os",
-    "debug",
-    "package",
-    "require",
-    "loadstring",
-    "load",
-    "dofile",
-    "loadfile",
-)
 TYPES = ("Ready", "Reconciling", "Stalled", "Throttled", "Completed", "BudgetExhausted")
-Object = dict[str, Any]
 
 
 def simulation(*true: str, generation: int = 1, observed: int | None = None, **spec: Any) -> Object:
@@ -88,43 +68,6 @@ LIFE: list[tuple[str, Object, str, str]] = [
     ("completed", simulation("Ready", "Completed"), "Healthy", "Current"),
     ("not ready, nobody says why", simulation(), "Progressing", "InProgress"),
 ]
-
-
-def lua() -> LuaRuntime:
-    runtime = LuaRuntime(unpack_returned_tuples=True)
-    for name in WITHOUT:
-        runtime.globals()[name] = None
-    return runtime
-
-
-def run(script: str, obj: Object, **parameters: str) -> Any:
-    """What a script of the folder returns for an object."""
-    runtime = lua()
-    runtime.globals()["obj"] = runtime.table_from(obj, recursive=True)
-    runtime.globals()["actionParams"] = runtime.table_from(parameters)
-    return as_python(runtime.execute((ARGO / script).read_text()))
-
-
-def as_python(value: Any) -> Any:
-    if not hasattr(value, "items"):
-        return value
-    found = {key: as_python(child) for key, child in value.items()}
-    return list(found.values()) if found and all(isinstance(key, int) for key in found) else found
-
-
-def kstatus(obj: Object) -> str:
-    """The rules for kinds that kstatus does not know, in their order."""
-    status = obj.get("status", {})
-    if "deletionTimestamp" in obj["metadata"]:
-        return "Terminating"
-    if status.get("observedGeneration", obj["metadata"]["generation"]) != obj["metadata"]["generation"]:
-        return "InProgress"
-    holds = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-    if holds.get("Reconciling") == "True":
-        return "InProgress"
-    if holds.get("Stalled") == "True":
-        return "Failed"
-    return "Current" if holds.get("Ready", "True") == "True" else "InProgress"
 
 
 @pytest.mark.parametrize(("stage", "obj", "health", "_"), LIFE, ids=[stage for stage, *_ in LIFE])

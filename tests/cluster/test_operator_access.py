@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from access import established
+from gitops import kstatus, run
 from kubeapi import KubeApi
 from place import SPEC, Cluster, eventually, simulation
 
@@ -45,6 +46,9 @@ def served(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> 
             "DIURNAL_NAMESPACES": parties.team if request.param == "operator-namespaced" else "",
             "DIURNAL_HEALTH_PORT": "0",
             "DIURNAL_STATUS_SECONDS": "1",
+            "DIURNAL_ALLOWED_SERVICE_ACCOUNTS": "default",
+            "DIURNAL_DRAIN_POLL_SECONDS": "0.1",
+            "DIURNAL_LEASE_SECONDS": "1",
         }
         with log.open("w") as file:
             process = subprocess.Popen(
@@ -97,6 +101,64 @@ def test_another_field_manager_may_own_the_spec_without_a_fight(served: Served) 
     eventually(lambda: served.api.get(path).expect()["status"]["observedGeneration"] == 2)
     version = served.api.apply(path, wanted, manager="gitops").expect()["metadata"]["generation"]
     assert version == 2
+
+
+def test_argo_cd_and_kstatus_follow_it_through_life(served: Served) -> None:
+    """The real operator's status, and Argo CD's own actions; workers are told to be ready by hand."""
+    path = f"{served.simulations}/world"
+    story: list[tuple[str, str]] = []
+
+    def until(*expected: str) -> dict[str, Any]:
+        def reached() -> dict[str, Any] | None:
+            found: dict[str, Any] = served.api.get(path).expect()
+            story.append((run("health.lua", found)["status"], kstatus(found)))
+            return found if story[-1] == expected else None
+
+        return dict(eventually(reached))
+
+    def act(action: str, found: dict[str, Any], **parameters: str) -> None:
+        changed = run(f"actions/{action}/action.lua", found, **parameters)["spec"]
+        spec = {key: changed[key] for key in ("suspend", "shards")}
+        served.api.merge(path, {"spec": spec}).expect()
+
+    served.api.post(served.simulations, simulation(SPEC)).expect()
+    until("Progressing", "InProgress")
+    make_pods_ready(served, 1)
+    act("suspend", until("Healthy", "Current"))
+    act("resume", until("Suspended", "Current"))
+    until("Progressing", "InProgress")
+    make_pods_ready(served, 1)
+    act("rescale", until("Healthy", "Current"), shards="2")
+    until("Progressing", "InProgress")
+    make_pods_ready(served, 2)
+    until("Healthy", "Current")
+    served.api.merge(path, {"spec": {"worker": {"serviceAccountName": "forbidden"}}}).expect()
+    until("Degraded", "Failed")
+    served.api.merge(path, {"spec": {"worker": {"serviceAccountName": "default"}}}).expect()
+    until("Progressing", "InProgress")
+    agreed = {
+        "Progressing": {"InProgress", "Current"},  # kstatus takes what nobody has seen for done
+        "Healthy": {"Current"},
+        "Suspended": {"Current"},
+        "Degraded": {"Failed"},
+    }
+    assert all(waits in agreed[health] for health, waits in story), story
+
+
+def make_pods_ready(served: Served, number: int) -> None:
+    """What a kubelet would say of this many pods, once they are there."""
+    pods = f"/api/v1/namespaces/{served.name}/pods"
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+
+    def ready() -> bool:
+        found = served.api.get(pods).expect()["items"]
+        there = [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return (
+            all([served.api.merge(f"{pods}/{name}/status", {"status": status}).ok for name in there])
+            and len(there) == number
+        )
+
+    eventually(ready)
 
 
 def seen(simulation: dict[str, Any]) -> dict[str, Any] | None:
