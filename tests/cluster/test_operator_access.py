@@ -153,10 +153,8 @@ def make_pods_ready(served: Served, number: int) -> None:
     def ready() -> bool:
         found = served.api.get(pods).expect()["items"]
         there = [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
-        return (
-            all([served.api.merge(f"{pods}/{name}/status", {"status": status}).ok for name in there])
-            and len(there) == number
-        )
+        told = [served.api.merge(f"{pods}/{name}/status", {"status": status}).ok for name in there]
+        return told == [True] * number
 
     eventually(ready)
 
