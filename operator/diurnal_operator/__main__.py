@@ -24,6 +24,7 @@ from diurnal_operator.cluster import Cluster, boottime
 from diurnal_operator.handlers import kopf_settings, registry_of
 from diurnal_operator.leadership import Leadership
 from diurnal_operator.loop import Loop
+from diurnal_operator.problems import ClusterError
 from diurnal_operator.settings import Settings, SettingsError
 
 STOPPED: Final = 0
@@ -75,7 +76,7 @@ async def _lead(
     parts = [
         asyncio.ensure_future(leadership.keep()),
         asyncio.ensure_future(loop.run()),
-        asyncio.ensure_future(_watch(registry, settings)),
+        asyncio.ensure_future(_watch(cluster, registry, settings)),
     ]
     waiting = asyncio.ensure_future(stopped.wait())
     try:
@@ -90,7 +91,10 @@ async def _lead(
         await asyncio.wait({*parts, waiting}, timeout=settings.waits.request)
 
 
-async def _watch(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+async def _watch(cluster: Cluster, registry: kopf.OperatorRegistry, settings: Settings) -> None:
+    """Watches by kopf, once the definition of simulations is served: kopf looks for it only at its start."""
+    while not await _is_served(cluster):  # noqa: ASYNC110 - what is waited for happens in the cluster
+        await asyncio.sleep(settings.waits.drain_poll)
     await kopf.operator(
         registry=registry,
         settings=kopf_settings(),
@@ -98,6 +102,14 @@ async def _watch(registry: kopf.OperatorRegistry, settings: Settings) -> None:
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )
+
+
+async def _is_served(cluster: Cluster) -> bool:
+    try:
+        await cluster.simulations()
+    except ClusterError:
+        return False  # the resync, which asks the same, says why
+    return True
 
 
 async def _before(stopped: asyncio.Event, work: Coroutine[object, object, None]) -> bool:

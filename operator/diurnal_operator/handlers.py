@@ -53,6 +53,8 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.watching.label_selectors["deployments.v1.apps"] = LABEL_SIMULATION
     settings.queueing.exit_timeout = 0.5
+    # Else it would watch every definition and namespace of the cluster, which its role does not allow.
+    settings.scanning.disabled = True
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("kopf.objects").setLevel(logging.ERROR)
     return settings

@@ -79,7 +79,11 @@ class _Reconcile:
         return self._planned(self._with_pace(rollout.begin(self.situation, self.shards, self.settings)))
 
     def _change(self, plan: Plan) -> Decision:
-        """Towards the next epoch: drain the old one, then plan."""
+        """Towards the next epoch: drain the old one, then plan; nothing stops for what cannot follow."""
+        try:
+            following = self._next(plan)
+        except UnchangeableError as error:
+            return self._told(plan, halt=Halt("ImmutableField", str(error), stalled=True))
         draining = rollout.drain(self.situation, plan, self.settings)
         if not draining.is_done:
             kept = self._kept_up(plan)
@@ -88,12 +92,13 @@ class _Reconcile:
                 draining.seal, draining.apply, told.status, told.version,
                 events=told.events, after=self.settings.waits.drain_poll, epoch=int(plan.epoch),
             )  # fmt: skip
+        return self._planned(self._with_pace(following))
+
+    def _next(self, plan: Plan) -> Plan:
+        """The plan that follows; UnchangeableError where the run cannot follow."""
         if not self.situation.is_same_run:
-            return self._planned(self._with_pace(rollout.begin(self.situation, self.shards, self.settings)))
-        try:
-            return self._planned(self._with_pace(rollout.advance(self.situation, plan, self.shards)))
-        except UnchangeableError as error:
-            return self._told(plan, halt=Halt("ImmutableField", str(error), stalled=True))
+            return rollout.begin(self.situation, self.shards, self.settings)
+        return rollout.advance(self.situation, plan, self.shards)
 
     def _hold(self, plan: Plan) -> Decision:
         """The plan stays: the world follows it."""

@@ -51,7 +51,7 @@ def status_of(
         conditions=conditions,
         clock=_clock(situation, position, lately if running else stopped) if position else None,
         plan=plan,
-        shards=progress.shards,
+        shards=progress.shards if running else 0,
         ready_shards=progress.ready,
         ready=f"{progress.ready}/{progress.shards}",
         selector=f"{LABEL_SIMULATION}={situation.name},{LABEL_UID}={situation.uid}",

@@ -311,6 +311,7 @@ def test_what_a_run_cannot_change_is_stalled_and_recovers() -> None:
     world.settle()
     assert world.condition("Stalled")["reason"] == "ImmutableField"
     assert "population.seed" in world.status["message"]
+    assert [d["spec"]["replicas"] for d in world.deployments.values()] == [1, 1]
     world.change(population={"seed": 42})
     world.settle()
     assert (world.condition("Stalled")["status"], world.status["ready"]) == ("False", "3/3")

@@ -6,6 +6,7 @@ for, reports its readiness, and ends it by SIGTERM when the pod is deleted.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -598,3 +599,105 @@ def test_it_leads_within_two_seconds_and_says_that_it_is_well(
         eventually("ready", lambda: is_ready(port))
     finally:
         assert operator.stop() == 0
+
+
+class KilledError(Exception):
+    """The operator is killed here."""
+
+
+class MortalApi:
+    """The API server behind an operator that dies before or after its ``number``-th write."""
+
+    def __init__(self, api: Any, when: str = "", number: int = -1) -> None:
+        self.api, self.when, self.number = api, when, number
+        self.writes: list[str] = []
+
+    async def read(self, path: str, **query: Any) -> Any:
+        return await self.api.read(path, **query)
+
+    async def list(self, path: str, **query: Any) -> Any:
+        return await self.api.list(path, **query)
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        async def write(path: str, *arguments: Any, **more: Any) -> Any:
+            number = len(self.writes)
+            if self.when == "before" and number >= self.number:
+                raise KilledError
+            self.writes.append(f"{verb} {path}")
+            found = await getattr(self.api, verb)(path, *arguments, **more)
+            if self.when == "after" and number >= self.number:
+                raise KilledError
+            return found
+
+        return write
+
+
+async def live(namespace: str, when: str = "", number: int = -1) -> list[str]:
+    """One life of the operator over simulation app, until it dies or all is settled; what it wrote."""
+    from diurnal_operator.api import Api, connect
+    from diurnal_operator.cluster import Cluster
+    from diurnal_operator.problems import ConflictError
+    from diurnal_operator.reconcile import reconcile
+    from diurnal_operator.settings import Settings
+
+    settings = Settings.from_environment({**FAST, "DIURNAL_WRITES_AT_ONCE": "1"})
+    client = await connect()
+    api = MortalApi(Api(client, 5.0), when, number)
+    cluster, key = Cluster(api, settings), (namespace, "app")  # type: ignore[arg-type]
+    quiet = 0
+    try:
+        while quiet < 3:
+            before = len(api.writes)
+            with contextlib.suppress(ConflictError):
+                seen = await cluster.observe(key)
+                if seen is None:
+                    break
+                await cluster.execute(key, seen, reconcile(seen, settings))
+            quiet = quiet + 1 if len(api.writes) == before else 0
+            await asyncio.sleep(0.1)
+    except KilledError:
+        pass
+    finally:
+        await client.close()
+    return api.writes
+
+
+CHANGES = {
+    "create": {},
+    "rescale": {"shards": 3},
+    "traffic": {"traffic": {"rate": {"eventsPerUserPerDay": 5}}},
+    "suspend": {"suspend": True},
+    "restart": {"restartNonce": 1},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_killed_before_and_after_every_single_write_the_end_is_the_same(
+    change: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are tried. The end state and the objects are those of a life without a fault (Sieve)."""
+    monkeypatch.setenv("KUBECONFIG", KUBECONFIG)
+
+    def lived(when: str = "", number: int = -1) -> tuple[Any, list[str]]:
+        world.create("app", shards=2)
+        if change != "create":
+            asyncio.run(live(world.namespace))
+            world.patch("app", **CHANGES[change])
+        writes = asyncio.run(live(world.namespace, when, number))
+        if when:
+            writes = asyncio.run(live(world.namespace))
+        status = world.status("app")
+        uid = world.get("app")["metadata"]["uid"][:5]  # type: ignore[index]
+        names = sorted(o["metadata"]["name"].replace(uid, "UID") for o in [*world.deployments(), *world.leases()])
+        plan = {**status["plan"], "run": status["plan"]["run"].replace(uid, "UID")}
+        replicas = [d["spec"]["replicas"] for d in world.deployments()]
+        world.delete("app")
+        eventually("gone", lambda: not (world.deployments() or world.leases()))
+        return (names, plan, replicas, status["observedGeneration"], status["state"]), writes
+
+    calm, writes = lived()
+    assert len(writes) >= 3
+    for number in range(len(writes)):
+        for when in ("before", "after"):
+            found, _ = lived(when, number)
+            assert found == calm, f"killed {when} {writes[number]}"
