@@ -227,7 +227,10 @@ def test_a_clock_that_is_nowhere_on_earth_is_refused(hours: float) -> None:
         ({"gcp_project_id": 5}, "gcp_project_id is the number '5'; it must be a text in quotes"),
         ({"gcp_project_id": None}, "gcp_project_id is null; write a value"),
         ({"publisher_id": None}, "publisher_id is null; write a value, or leave it out"),
-        ({"pubsub_topic_name": "goo/gle"}, "gcp_project_id, pubsub_topic_name: 'goo/gle' is not a topic such as projects/"),
+        (
+            {"pubsub_topic_name": "goo/gle"},
+            "gcp_project_id, pubsub_topic_name: 'goo/gle' is not a topic such as projects/",
+        ),
         ({"simulation_parameters": {}}, "simulation_parameters.users_population_fraction is missing"),
         ({"gcp_project_id": {}}, "gcp_project_id is an object; it must be a text in quotes"),
         ({"simulation_parameters": []}, "simulation_parameters is a list; it must be an object, {...}"),
