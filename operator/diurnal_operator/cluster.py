@@ -126,9 +126,11 @@ class Cluster:
 
     async def _made(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
         """Applies all objects, Leases first; what is refused is remembered, to be told in the next status."""
+        known = {_name(thing) for thing in (*seen.deployments, *(found.lease for found in seen.leases))}
         try:
             for kind in ("Lease", "Deployment"):
-                await self._all(self._apply(seen, thing) for thing in decision.apply if thing["kind"] == kind)
+                wanted = (thing for thing in decision.apply if thing["kind"] == kind)
+                await self._all(self._apply(seen, known, thing) for thing in wanted)
         except RefusedError as error:
             self._rejected[key] = Rejected(error.reason, str(error))
             return error
@@ -178,13 +180,11 @@ class Cluster:
         with suppress(ConflictError, MissingError):
             await self._api.replace(_path_of(lease), lease)
 
-    async def _apply(self, seen: Observation, wanted: Object) -> None:
+    async def _apply(self, seen: Observation, known: set[tuple[str, str]], wanted: Object) -> None:
         """Applies our part. What we did not see as ours is not forced: it may be somebody else's."""
-        known = {thing["metadata"]["name"] for thing in seen.deployments if wanted["kind"] == "Deployment"}
-        known |= {seen_.lease["metadata"]["name"] for seen_ in seen.leases if wanted["kind"] == "Lease"}
         path = _path_of(wanted)
         try:
-            await self._api.apply(path, wanted, FIELD_MANAGER, force=wanted["metadata"]["name"] in known)
+            await self._api.apply(path, wanted, FIELD_MANAGER, force=_name(wanted) in known)
         except (ConflictError, RefusedError) as error:
             await self._check_owner(seen, wanted)
             if isinstance(error, RefusedError):
@@ -254,6 +254,10 @@ def _path(kind: str, namespace: str) -> str:
 
 def _path_of(thing: Object) -> str:
     return f"{_path(thing['kind'], thing['metadata']['namespace'])}/{thing['metadata']['name']}"
+
+
+def _name(thing: Object) -> tuple[str, str]:
+    return str(thing["kind"]), str(thing["metadata"]["name"])
 
 
 def _is_ours(found: Object, simulation: Object) -> bool:

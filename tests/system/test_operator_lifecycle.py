@@ -303,8 +303,9 @@ def world() -> Iterator[World]:
 
         crd = yaml.safe_load(CRD.read_text())
         client.ApiextensionsV1Api(world.client).create_custom_resource_definition(crd, _preload_content=False)
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     for name in (world.namespace, world.namespace + "-operator"):
-        world.core.create_namespace({"metadata": {"name": name}})
+        world.core.create_namespace({"metadata": {"name": name, "labels": restricted}})
     eventually("a service account", lambda: world.core.list_namespaced_service_account(world.namespace).items)
     yield world
     for name in (world.namespace, world.namespace + "-operator"):
@@ -688,7 +689,9 @@ def test_killed_before_and_after_every_single_write_the_end_is_the_same(
             writes = asyncio.run(live(world.namespace))
         status = world.status("app")
         uid = world.get("app")["metadata"]["uid"][:5]  # type: ignore[index]
-        names = sorted(o["metadata"]["name"].replace(uid, "UID") for o in [*world.deployments(), *world.leases()])
+        names = sorted(
+            o["metadata"]["name"].replace(uid, "UID") for o in [*world.deployments(), *world.leases()]
+        )
         plan = {**status["plan"], "run": status["plan"]["run"].replace(uid, "UID")}
         replicas = [d["spec"]["replicas"] for d in world.deployments()]
         world.delete("app")
