@@ -154,7 +154,8 @@ class Run:
         following = until(
             next_plan(plan, spec, shards, position, reach_of(self.folder, plan)), self.options.length
         )
-        return before.model_copy(update={"plan": following, "usd_per_tib": spec.budget.usd_per_tib})
+        changes = {"usd_per_tib": spec.budget.usd_per_tib, "reached": reached_of(self.folder, before)}
+        return before.model_copy(update={"plan": following, **changes})
 
     def _refuse_another(self, before: LocalRun) -> None:
         plan, where = before.plan, self.folder.path
@@ -303,6 +304,15 @@ def reach_of(folder: StateFolder, plan: Plan) -> int:
     """
     reaches = [checkpoint.reach for checkpoint in folder.checkpoints()]
     return max([*reaches, furthest(position_of(folder, plan))])
+
+
+def reached_of(folder: StateFolder, run: LocalRun) -> int | None:
+    """The total at which every shard ended, if that is why the run stands where it does."""
+    epoch, shards = int(run.plan.epoch), range(int(run.plan.shards))
+    stored = [folder.checkpoint(epoch, shard) for shard in shards]
+    if all(checkpoint and checkpoint.state == "BudgetExhausted" for checkpoint in stored):
+        return run.plan.pace.max_messages
+    return run.reached
 
 
 def total_spent(folder: StateFolder) -> Spent:

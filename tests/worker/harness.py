@@ -213,6 +213,7 @@ class Run:
         self.slowest: int | None = None
         self.crash_at: int | None = None
         self.furthest_reach = 0
+        self.reached: int | None = None
         self._operations = 0
         self._clocks = np.zeros(SLOTS, np.int64)
         self._checkpoints: dict[tuple[int, int], Checkpoint] = {}
@@ -282,6 +283,9 @@ class Run:
     def follow(self, wanted: Spec, shards: int) -> None:
         """What the operator does once nothing runs: the next plan, and its shards."""
         assert not self._alive
+        stored = [self.checkpoint(shard) for shard in range(int(self.plan.shards))]
+        if all(checkpoint and checkpoint.state == "BudgetExhausted" for checkpoint in stored):
+            self.reached = self.plan.pace.max_messages
         reach = max([self.furthest_reach, *(c.reach for c in self._checkpoints.values())])
         self.plan = next_plan(self.plan, wanted, shards, self.position(), reach)
         self.spec = wanted
@@ -406,6 +410,7 @@ class Run:
             self.clock,
             self.settings,
             self.checkpoint(number),
+            reached=self.reached,
         )
         self._alive[number] = shard
         return shard

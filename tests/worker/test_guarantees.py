@@ -385,6 +385,22 @@ def test_a_stop_between_batches_of_one_microsecond_repeats_nothing(most: int) ->
     assert len(run.received()) > 100
 
 
+def test_a_total_within_a_microsecond_is_gone_on_with_without_loss_or_repeat() -> None:
+    whole = in_the_worlds_order(Run(dense(150), 1).plan)
+    within = [n for n in range(1, len(whole)) if time_of(whole[n - 1]) == time_of(whole[n])]
+    totals = within[::5]
+    assert len(totals) > 3
+    run = Run(dense(150, budget__maxMessages=totals[0]), 2).finish()
+    for total, shards in zip(totals[1:], itertools.cycle((2, 3, 1)), strict=False):
+        run.stop_all()
+        run.follow(dense(150, budget__maxMessages=total), shards)
+        run.finish()
+        assert run.received() == dict.fromkeys(whole[:total], 1)
+    run.repace(dense(150, budget__maxMessages=totals[-1] + 5))
+    run.finish()
+    assert run.received() == dict.fromkeys(whole[: totals[-1] + 5], 1)
+
+
 def test_every_slot_belongs_to_some_shard_at_any_time() -> None:
     run = Run(spec(hours=1), 7)
     run.go(50)

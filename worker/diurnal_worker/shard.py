@@ -98,7 +98,11 @@ class _End:
 
 @dataclass
 class Shard:
-    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning."""
+    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning.
+
+    ``reached`` is a total of messages at which every shard of the run ended before: the Nth event may share
+    its microsecond with later ones, and then no clock lies between what went and what did not.
+    """
 
     number: int
     plan: Plan
@@ -111,6 +115,7 @@ class Shard:
     tally: Tally | None = None
     dataset: DatasetRef | None = None
     ended: Checkpoint | None = None
+    reached: int | None = None
     _prepared: Prepared | None = None
     _end: _End | None = None
     _in_flight: deque[_Sent] = field(default_factory=deque)
@@ -169,6 +174,8 @@ class Shard:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
         if plan.pace == self.plan.pace:
             return
+        if self.ended is not None and self.ended.state == "BudgetExhausted":
+            self.reached = self.plan.pace.max_messages
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._prepared = self._end = self.ended = None
@@ -286,6 +293,7 @@ class Shard:
         timeline = self.workshop.timeline
         ranges = [s.slots for s in merge(s for s in self._frontier if s.clock == clock)]
         arrived = _together([timeline.arrivals(stretch, slots) for slots in ranges]).between(clock, end)
+        arrived = self._without_what_went_before(arrived, stretch, clock)
         if self._total is not None and (limit := self._total.cut(stretch)) is not None:
             arrived = limit.allowed(arrived)
             if limit.clock < end or end == stretch.end:
@@ -301,6 +309,14 @@ class Shard:
         batches = spans(arrived.times, due, end, self.settings.most_messages, seconds, length)
         self._schedule.begin(self.clock.monotonic(), length, pace.density(own, expected))
         self._prepared = Prepared(arrived, batches, self._written)
+
+    def _without_what_went_before(self, arrived: Arrivals, stretch: Stretch, clock: int) -> Arrivals:
+        """The events after the total at which the run ended before; asked once, where it goes on."""
+        if self.reached is None:
+            return arrived
+        before = Total(self.workshop.timeline, int(self.reached)).cut(stretch)
+        self.reached = None
+        return arrived if before is None or before.clock != clock else before.refused(arrived)
 
     def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:
         """Events and their bytes, generated now."""

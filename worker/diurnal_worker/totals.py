@@ -27,6 +27,12 @@ class Cut:
             return events.part(slice(0))
         return events.part(events.order <= np.uint64(self.last))
 
+    def refused(self, events: Arrivals) -> Arrivals:
+        """The events that no longer go."""
+        if self.last < 0:
+            return events
+        return events.part(events.order > np.uint64(self.last))
+
 
 class Total:
     """Counts the world's events along the stretches of one worker, from the start of the run."""
