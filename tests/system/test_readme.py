@@ -67,7 +67,7 @@ def test_the_readme_publishes_to_the_emulator(emulator: str, tmp_path: Path) -> 
 
 def test_the_demo_ends_with_a_summary_an_event_a_report_and_what_comes_next(tmp_path: Path) -> None:
     recipe = subprocess.run(
-        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", "--no-print-directory", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     commands = "\n".join(line for line in recipe.splitlines() if not line.startswith("tools/setup.sh"))
     printed = run(commands.replace(".venv/bin/diurnal", "diurnal"), tmp_path)
