@@ -71,7 +71,7 @@ def test_killed_again_and_again_with_other_shards_and_traffic_the_files_hold_exa
     files: MakeRunner, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
-    runner = files("--for", "7h", budget={"maxMessagesPerSecond": 20_000})
+    runner = files("--for", "6h", budget={"maxMessagesPerSecond": 25_000})
 
     process = runner.start()
     at = runner.await_progress(process)
