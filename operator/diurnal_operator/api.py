@@ -44,7 +44,7 @@ class Api:
         while True:
             more = {"continue": following} if following else {}
             page = await self._request("GET", path, None, {**query, "limit": _PAGE, **more})
-            found += page.get("items") or []
+            found += map(_slim, page.get("items") or [])
             following = (page.get("metadata") or {}).get("continue") or ""
             if not following:
                 return found
@@ -112,6 +112,12 @@ async def connect() -> client.ApiClient:
     else:
         await config.load_kube_config(client_configuration=settings)
     return client.ApiClient(configuration=settings)
+
+
+def _slim(thing: Object) -> Object:
+    """Without the record of who set which field, half of a Deployment's bytes that nobody here reads."""
+    thing["metadata"].pop("managedFields", None)
+    return thing
 
 
 def _translated(error: ApiException, method: str, path: str) -> ClusterError:

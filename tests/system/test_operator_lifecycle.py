@@ -645,14 +645,16 @@ async def live(namespace: str, when: str = "", number: int = -1) -> list[str]:
     client = await connect()
     api = MortalApi(Api(client, 5.0), when, number)
     cluster, key = Cluster(api, settings), (namespace, "app")  # type: ignore[arg-type]
-    quiet = 0
+    quiet, state = 0, ""
+    deadline = time.monotonic() + PATIENCE
     try:
-        while quiet < 3:
+        while (quiet < 3 or state in {"", "Draining", "Stopping"}) and time.monotonic() < deadline:
             before = len(api.writes)
             with contextlib.suppress(ConflictError):
                 seen = await cluster.observe(key)
                 if seen is None:
                     break
+                state = str((seen.simulation.get("status") or {}).get("state", ""))
                 await cluster.execute(key, seen, reconcile(seen, settings))
             quiet = quiet + 1 if len(api.writes) == before else 0
             await asyncio.sleep(0.1)
@@ -672,6 +674,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("change", CHANGES)
 def test_killed_before_and_after_every_single_write_the_end_is_the_same(
     change: str, world: World, monkeypatch: pytest.MonkeyPatch
