@@ -226,7 +226,7 @@ REFUSED = {
     "a setting out of bounds": (["FILE", "--set", "shards=5000"], "shards"),
     "a duration": (["FILE", "--for", "soon"], "is no duration: write 90s"),
     "a sink": (["FILE", "--sink", "kafka"], "is not one of files:DIR, pubsub, stdout, discard"),
-    "Pub/Sub without a topic": (["FILE", "--sink", "pubsub", "--yes"], "needs spec.sink.pubsub.topic"),
+    "Pub/Sub without a topic": (["FILE", "--sink", "pubsub", "--yes"], "--sink pubsub needs a topic"),
     "Avro in files": (["FILE", "--set", "events.encoding=Avro"], "Avro has no lines"),
     "a dataset that is not there": (
         ["FILE", "--set", "population.countries={uri: nowhere.csv}"],
