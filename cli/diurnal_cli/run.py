@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -122,7 +123,7 @@ class Run:
             )
         if self.destination.sink == "pubsub" and spec.sink.pubsub is None:
             raise InvalidInputError(
-                "--sink pubsub needs spec.sink.pubsub.topic in the file or by --set sink.pubsub.topic="
+                "--sink pubsub needs a topic: --set 'sink={pubsub: {topic: projects/PROJECT/topics/TOPIC}}'"
             )
         try:
             self.folder.hold()
@@ -142,7 +143,7 @@ class Run:
             sink=self.destination.sink,
             folder=self.destination.folder,
             gzip=self.options.gzip,
-            usd_per_tib=spec.budget.usd_per_tib,
+            usd_per_tib=_price(spec.budget.usd_per_tib),
         )
 
     def _next(self, before: LocalRun) -> LocalRun:
@@ -154,7 +155,7 @@ class Run:
         following = until(
             next_plan(plan, spec, shards, position, reach_of(self.folder, plan)), self.options.length
         )
-        changes = {"usd_per_tib": spec.budget.usd_per_tib, "reached": reached_of(self.folder, before)}
+        changes = {"usd_per_tib": _price(spec.budget.usd_per_tib), "reached": reached_of(self.folder, before)}
         return before.model_copy(update={"plan": following, **changes})
 
     def _refuse_another(self, before: LocalRun) -> None:
@@ -280,6 +281,11 @@ class Observer:
         if elapsed >= 2.0 or (clock > clock_then and elapsed >= 0.5):
             self._rates = ((messages - messages_then) / elapsed, (clock - clock_then) / 1e6 / elapsed)
             self._last = (now, clock, messages)
+
+
+def _price(usd_per_tib: str) -> str:
+    """What a TiB costs: nothing on an emulator."""
+    return "0" if os.environ.get("PUBSUB_EMULATOR_HOST") else usd_per_tib
 
 
 def usd(run: LocalRun, spent: Spent) -> Decimal:
