@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -73,17 +74,18 @@ class World:
     def __init__(self, namespace: str) -> None:
         from kubernetes import client, config
 
-        self.client = config.new_client_from_config(KUBECONFIG)
+        self.client: Any = config.new_client_from_config(KUBECONFIG)
         self.namespace = namespace
-        self.core, self.apps = client.CoreV1Api(self.client), client.AppsV1Api(self.client)
-        self.coordination = client.CoordinationV1Api(self.client)
-        self.custom = client.CustomObjectsApi(self.client)
+        self.core: Any = client.CoreV1Api(self.client)
+        self.apps: Any = client.AppsV1Api(self.client)
+        self.coordination: Any = client.CoordinationV1Api(self.client)
+        self.custom: Any = client.CustomObjectsApi(self.client)
         self.error = client.ApiException
 
     def raw(self, found: Any) -> Any:
         return self.client.sanitize_for_serialization(found)
 
-    def create(self, name: str, **spec: Any) -> dict[str, Any]:
+    def create(self, name: str, **spec: Any) -> Any:
         body = {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": "TrafficSimulation",
@@ -92,7 +94,7 @@ class World:
         }
         return self.custom.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)
 
-    def get(self, name: str) -> dict[str, Any] | None:
+    def get(self, name: str) -> Any:
         try:
             return self.custom.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
         except self.error as error:
@@ -100,7 +102,7 @@ class World:
                 return None
             raise
 
-    def patch(self, name: str, **spec: Any) -> dict[str, Any]:
+    def patch(self, name: str, **spec: Any) -> Any:
         body = {"spec": spec}
         return self.custom.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)
 
@@ -114,13 +116,13 @@ class World:
         found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
         return found[0] if found else {}
 
-    def deployments(self) -> list[dict[str, Any]]:
+    def deployments(self) -> Any:
         return self.raw(self.apps.list_namespaced_deployment(self.namespace))["items"]
 
-    def leases(self) -> list[dict[str, Any]]:
+    def leases(self) -> Any:
         return self.raw(self.coordination.list_namespaced_lease(self.namespace))["items"]
 
-    def pods(self) -> list[dict[str, Any]]:
+    def pods(self) -> Any:
         return self.raw(self.core.list_namespaced_pod(self.namespace))["items"]
 
     def events(self) -> list[str]:
@@ -290,7 +292,7 @@ def free_port() -> int:
 def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
-            return answer.status == 200
+            return bool(answer.status == 200)
     except OSError:
         return False
 
@@ -467,6 +469,10 @@ def test_a_run_resumes_from_its_status_when_every_lease_is_deleted(world: World,
     assert world.status("app")["plan"]["epoch"] == 1
 
 
+def is_rescaled(world: World, shards: int) -> bool:
+    return world.is_running("app", shards) and len(world.leases()) == shards
+
+
 def test_killed_while_it_rescales_another_life_of_the_operator_finishes(
     world: World, operator: Operator
 ) -> None:
@@ -478,7 +484,7 @@ def test_killed_while_it_rescales_another_life_of_the_operator_finishes(
         time.sleep(0.4 * shards)
         operator.kill()
         operator.start()
-        eventually("rescaled", lambda n=shards: world.is_running("app", n) and len(world.leases()) == n)
+        eventually("rescaled", functools.partial(is_rescaled, world, shards))
         assert world.clock("app") >= before
         before = world.clock("app")
     assert not any(is_sealed(lease) for lease in world.leases())
@@ -665,7 +671,7 @@ async def live(namespace: str, when: str = "", number: int = -1) -> list[str]:
     return api.writes
 
 
-CHANGES = {
+CHANGES: dict[str, dict[str, Any]] = {
     "create": {},
     "rescale": {"shards": 3},
     "traffic": {"traffic": {"rate": {"eventsPerUserPerDay": 5}}},
@@ -691,7 +697,7 @@ def test_killed_before_and_after_every_single_write_the_end_is_the_same(
         if when:
             writes = asyncio.run(live(world.namespace))
         status = world.status("app")
-        uid = world.get("app")["metadata"]["uid"][:5]  # type: ignore[index]
+        uid = world.get("app")["metadata"]["uid"][:5]
         names = sorted(
             o["metadata"]["name"].replace(uid, "UID") for o in [*world.deployments(), *world.leases()]
         )
