@@ -26,6 +26,10 @@ demo: ## One simulated day of the whole world into out/, in under two minutes
 test: setup ## All tests that need no cluster and no compiling, within five minutes
 	$(PYTEST)
 
+.PHONY: cluster-test
+cluster-test: setup ## Tests on a real Kubernetes API server, which is compiled once (Go, etcd, kubectl)
+	$(PYTEST) tests/cluster
+
 .PHONY: check
 check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, generated files, tests with coverage
 

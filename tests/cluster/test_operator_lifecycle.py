@@ -24,22 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from diurnal_api.layout import earliest, parse_position
 from diurnal_api.lease import is_sealed
 from diurnal_api.spec import GROUP, PLURAL, VERSION
+from place import Cluster
 
-kubernetes = pytest.importorskip("kubernetes")
-
-KUBECONFIG = os.environ.get("DIURNAL_TEST_KUBECONFIG", "")
-pytestmark = [
-    pytest.mark.skipif(
-        not KUBECONFIG, reason="NO CLUSTER: DIURNAL_TEST_KUBECONFIG names no kubeconfig of an API server"
-    ),
-    pytest.mark.timeout(240),
-]
-CRD = Path(__file__).parents[2] / "crds" / "trafficsimulations.diurnal.dev.yaml"
+pytestmark = pytest.mark.timeout(240)
 PATIENCE = 60.0
 FAST = {
     "DIURNAL_LEASE_SECONDS": "3",
@@ -71,10 +62,11 @@ def eventually(what: str, holds: Callable[[], Any], patience: float = PATIENCE) 
 class World:
     """The API server as a test sees it, in a namespace of its own."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, kubeconfig: Path) -> None:
         from kubernetes import client, config
 
-        self.client: Any = config.new_client_from_config(KUBECONFIG)
+        self.kubeconfig = str(kubeconfig)
+        self.client: Any = config.new_client_from_config(self.kubeconfig)
         self.namespace = namespace
         self.core: Any = client.CoreV1Api(self.client)
         self.apps: Any = client.AppsV1Api(self.client)
@@ -212,7 +204,8 @@ class Node(threading.Thread):
             for e in container["env"]
         }
         port = free_port()
-        environment = {**os.environ, **given, "KUBECONFIG": KUBECONFIG, "DIURNAL_METRICS_PORT": str(port)}
+        own = {"KUBECONFIG": self.world.kubeconfig, "DIURNAL_METRICS_PORT": str(port)}
+        environment = {**os.environ, **given, **own}
         with (self.logs / f"{pod['metadata']['name']}.log").open("wb") as log:
             command = [sys.executable, "-m", "diurnal_worker"]
             worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -254,7 +247,7 @@ class Operator:
         environment = {
             **os.environ,
             **FAST,
-            "KUBECONFIG": KUBECONFIG,
+            "KUBECONFIG": self.world.kubeconfig,
             "DIURNAL_NAMESPACES": self.world.namespace,
             "DIURNAL_OPERATOR_NAMESPACE": self.world.namespace + "-operator",
             "DIURNAL_HEALTH_PORT": str(free_port()),
@@ -298,13 +291,8 @@ def is_ready(port: int) -> bool:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = World(f"t-{uuid.uuid4().hex[:8]}")
-    with contextlib.suppress(world.error):
-        from kubernetes import client
-
-        crd = yaml.safe_load(CRD.read_text())
-        client.ApiextensionsV1Api(world.client).create_custom_resource_definition(crd, _preload_content=False)
+def world(cluster: Cluster) -> Iterator[World]:
+    world = World(f"t-{uuid.uuid4().hex[:8]}", cluster.kubeconfig())
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     for name in (world.namespace, world.namespace + "-operator"):
         world.core.create_namespace({"metadata": {"name": name, "labels": restricted}})
@@ -686,7 +674,7 @@ def test_killed_before_and_after_every_single_write_the_end_is_the_same(
     change: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them are tried. The end state and the objects are those of a life without a fault (Sieve)."""
-    monkeypatch.setenv("KUBECONFIG", KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", world.kubeconfig)
 
     def lived(when: str = "", number: int = -1) -> tuple[Any, list[str]]:
         world.create("app", shards=2)
