@@ -16,8 +16,9 @@ from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import parse_instant
 from diurnal_api.planning import first_plan, pace_of
 from diurnal_api.spec import Spec, TrafficSimulation
+from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.obeying import Identity
-from diurnal_worker.pod import BootClock, PodWorker, Timing
+from diurnal_worker.pod import PodWorker, Timing
 from fake_api import FakeApi
 
 UID = "1a2b3c4d-0000-0000-0000-000000000000"

@@ -13,13 +13,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from diurnal_api.layout import earliest, slots_of
 from diurnal_worker.dataset import DatasetError
 from diurnal_worker.folder import FolderStore, LocalRun, StateFolder
+from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import load
@@ -37,18 +37,6 @@ FAILED: Final = 3
 UNACKNOWLEDGED: Final = 75
 DRAIN_SECONDS: Final = 20.0
 _LINES_A_BATCH: Final = 8192
-
-
-class RealClock:
-    """The clocks of the machine."""
-
-    def monotonic(self) -> float:
-        """CLOCK_BOOTTIME: it goes on while the machine sleeps, so that a thawed process knows."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    def wall(self) -> int:
-        """Microseconds since 1970."""
-        return time.time_ns() // 1000
 
 
 def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int:
@@ -71,7 +59,7 @@ def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int
         workshop,
         sink,
         FolderStore(folder, int(plan.epoch), number, int(tally.get("offset", 0))),
-        RealClock(),
+        BootClock(),
         _settings(run),
         found,
         Tally(workshop.maker, tally.get("open")),

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +22,7 @@ from diurnal_api.plan import DatasetRef
 from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
 from diurnal_worker.checkpoints import Checkpoint, StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
+from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Health, Metrics, serve
 from diurnal_worker.obeying import Identity, Slowest, orders
 from diurnal_worker.shard import Settings, Shard
@@ -285,18 +285,6 @@ class PodWorker:
         if (said := f"{event} {why}") != self._said:
             self._said = said
             self._log.info(event, why=why)
-
-
-class BootClock:
-    """The clocks of the machine; CLOCK_BOOTTIME goes on while it sleeps, so that a thawed process knows."""
-
-    def monotonic(self) -> float:
-        """Seconds since boot."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    def wall(self) -> int:
-        """Microseconds since 1970."""
-        return time.time_ns() // 1000
 
 
 def main() -> int:

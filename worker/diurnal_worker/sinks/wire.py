@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-SEVEN_BITS = 0x7F
+from diurnal_worker.text import varint
+
 MOST_MESSAGES = 1000
 MOST_BYTES = 10_000_000
 """What Pub/Sub takes in one request (https://cloud.google.com/pubsub/quotas#resource_limits)."""
-
-
-def varint(number: int) -> bytes:
-    """A protobuf base-128 varint, least significant group first."""
-    groups = bytearray()
-    while number > SEVEN_BITS:
-        groups.append(number & SEVEN_BITS | 0x80)
-        number >>= 7
-    groups.append(number)
-    return bytes(groups)
 
 
 def topic_field(topic: str) -> bytes:
