@@ -164,7 +164,7 @@ class PodWorker:
         while not self.stopped.is_set():
             self.health.beat = self.clock.monotonic()
             if not self._obey_changes(shard):
-                shard.stop(tenure.seconds_left())
+                _stop(shard, tenure.seconds_left())
                 return None
             if tenure.seconds_left() <= 0:
                 self._pause(shard)
@@ -181,7 +181,7 @@ class PodWorker:
                 )
                 wait = self._stay_ended(shard)
             self.stopped.wait(min(wait, self.timing.poll))
-        drained = shard.stop(min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))
+        drained = _stop(shard, min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))
         self.metrics.observe(shard)
         self._say("stopped", "drained" if drained else "stopped with messages unacknowledged")
         return DRAINED if drained else UNACKNOWLEDGED
@@ -285,6 +285,14 @@ class PodWorker:
         if (said := f"{event} {why}") != self._said:
             self._said = said
             self._log.info(event, why=why)
+
+
+def _stop(shard: Shard, seconds: float) -> bool:
+    """Stops a shard; what could not be written down is not done, and the next worker sends it again."""
+    try:
+        return shard.stop(seconds)
+    except StoreUnavailableError:
+        return False
 
 
 def main() -> int:
