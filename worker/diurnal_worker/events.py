@@ -33,7 +33,7 @@ EVENT_TYPES: Final = tuple(EVENT_TYPE_WEIGHTS)
 FIRST_APP: Final = 1000
 APPS: Final = 9000
 
-# Lengths in bytes come in few sizes, so that few row shapes carry every query.
+# Lengths in bytes come in few sizes: rows are assembled by one copy for each length.
 QUERIES: Final = (
     *("calendar", "podcasts", "painting", "workouts", "language", "tax help", "vpn free", "stickers"),
     *("weather radar", "offline music", "scan qr codes", "chess puzzles", "learn spanish", "kids learning"),

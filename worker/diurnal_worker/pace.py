@@ -34,11 +34,6 @@ class Pace:
     max_speed: float | None = None
 
     @property
-    def unlimited(self) -> bool:
-        """Whether nothing holds the clock back."""
-        return self.messages_per_second is None and self.max_speed is None
-
-    @property
     def counts(self) -> bool:
         """Whether the world's counts matter."""
         return self.messages_per_second is not None

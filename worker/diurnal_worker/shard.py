@@ -53,14 +53,6 @@ class Clock(Protocol):
         """Microseconds since 1970; only generation_timestamp reads it."""
 
 
-class ShardSink(Protocol):
-    """What a shard needs of a sink: see ``diurnal_worker.sinks.Sink``; commit and committed are optional."""
-
-    def send(self, batch: Batch) -> None: ...
-    def acknowledged(self) -> int: ...
-    def drain(self, timeout: float) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Settings:
     """Times of a worker, in seconds; tests scale them down."""
