@@ -179,6 +179,7 @@ def _environment(situation: Situation, plan: Plan, shard: int, settings: Setting
         "DIURNAL_CHECKPOINT_SECONDS": f"{waits.checkpoint:g}",
         "DIURNAL_DRAIN_SECONDS": f"{waits.grace * _DRAIN_SHARE:g}",
         "DIURNAL_METRICS_PORT": str(METRICS_PORT),
+        **dict(settings.emulators),
     }
     return [
         *({"name": name, "value": value} for name, value in fixed.items()),

@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
 PREFIX: Final = "DIURNAL_"
+EMULATORS: Final = ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
+"""What Google's clients call the addresses of emulators; no prefix, so that one name is right everywhere."""
 _Value = TypeVar("_Value")
 
 
@@ -58,7 +60,10 @@ class Waits:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of them. ``engine`` and ``tzdata`` are those of the worker image and pinned into new plans."""
+    """All of them. ``engine`` and ``tzdata`` are those of the worker image and pinned into new plans.
+
+    ``emulators`` are handed on to every worker as they are.
+    """
 
     worker_image: str = "diurnal-worker:latest"
     engine: str = "1"
@@ -69,6 +74,7 @@ class Settings:
     health_port: int = 8080
     roll_at_once: int = 4
     writes_at_once: int = 16
+    emulators: tuple[tuple[str, str], ...] = ()
     ceilings: Ceilings = field(default_factory=Ceilings)
     waits: Waits = field(default_factory=Waits)
 
@@ -86,6 +92,7 @@ class Settings:
             health_port=reader("HEALTH_PORT", _whole, Settings.health_port),
             roll_at_once=reader("ROLL_AT_ONCE", _at_least_one, Settings.roll_at_once),
             writes_at_once=reader("WRITES_AT_ONCE", _at_least_one, Settings.writes_at_once),
+            emulators=tuple((name, environment[name]) for name in EMULATORS if environment.get(name)),
             ceilings=_ceilings(reader),
             waits=_waits(reader),
         )

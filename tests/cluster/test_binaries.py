@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import binaries
-from binaries import COMPILED, Binaries, NoControlPlaneError, find
+from binaries import COMPILED, OF_A_NODE, Binaries, NoControlPlaneError, find, programs
 
 
 def program(folder: Path, name: str, script: str = "") -> Path:
@@ -47,7 +47,7 @@ def test_a_go_that_fails_is_quoted_and_leaves_nothing_behind(bare: Path) -> None
     program(bare, "go", 'if [ "$1" = env ]; then echo go1.26.0; else echo no network; exit 1; fi')
     with pytest.raises(NoControlPlaneError, match=r"compiling Kubernetes v1\.35\.\d+ failed: no network"):
         find()
-    assert [path.name for path in binaries.cache().iterdir()] == ["control-plane.lock"]
+    assert [path.name for path in binaries.cache().iterdir()] == ["kubernetes.lock"]
 
 
 def test_what_was_compiled_once_is_kept(bare: Path) -> None:
@@ -58,6 +58,19 @@ def test_what_was_compiled_once_is_kept(bare: Path) -> None:
     (bare / "go").unlink()
     assert find() == first
     assert binaries.cache() in first.kube_apiserver.parents
+
+
+def test_what_is_wanted_later_is_compiled_beside_what_is_kept(bare: Path) -> None:
+    program(bare, "etcd")
+    go = 'if [ "$1" = env ]; then echo go1.26.0; exit; fi; while [ "$1" != -o ]; do shift; done; '
+    go += 'out=$2; shift 2; /bin/mkdir -p "$out"; for n in "$@"; do echo "$n" >> ' + str(bare / "asked")
+    program(bare, "go", go + '; echo > "$out/${n##*/}"; done')
+    first = find()
+    later = programs([*COMPILED, *OF_A_NODE])
+    assert list(later) == [*COMPILED, *OF_A_NODE]
+    assert later["kube-apiserver"] == first.kube_apiserver
+    asked = (bare / "asked").read_text().split()
+    assert [each.rpartition("/")[2] for each in asked] == [*COMPILED, *OF_A_NODE]
 
 
 @pytest.mark.parametrize("go", [None, "go1.24.11"])

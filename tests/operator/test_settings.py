@@ -31,6 +31,11 @@ def test_ceilings_and_allowlists() -> None:
     )  # fmt: skip
 
 
+def test_the_addresses_of_emulators_are_those_of_googles_clients() -> None:
+    found = Settings.from_environment({"PUBSUB_EMULATOR_HOST": "here:8085", "STORAGE_EMULATOR_HOST": ""})
+    assert found.emulators == (("PUBSUB_EMULATOR_HOST", "here:8085"),)
+
+
 def test_all_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as told:
         Settings.from_environment({"DIURNAL_MAX_SHARDS": "0", "DIURNAL_LEASE_SECONDS": "soon"})
