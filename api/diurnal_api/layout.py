@@ -126,6 +126,21 @@ def merge(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     return tuple(merged)
 
 
+def latest(*sources: Iterable[Segment]) -> tuple[Segment, ...]:
+    """For each slot the latest clock that any source states; slots that none states are left out.
+
+    A slot's clock never goes back, so the latest word about a slot is the true one.
+    """
+    clocks: list[int | None] = [None] * SLOTS
+    for source in sources:
+        for segment in source:
+            for slot in segment.slots:
+                before = clocks[slot]
+                if before is None or before < segment.clock:
+                    clocks[slot] = segment.clock
+    return merge(Segment(slot, slot, clock) for slot, clock in enumerate(clocks) if clock is not None)
+
+
 def earliest(segments: Iterable[Segment]) -> int:
     """The clock that every slot has reached."""
     return min(segment.clock for segment in segments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diurnal_api.layout import format_position, parse_position
+from diurnal_api.layout import format_position, latest, parse_position
 from diurnal_api.lease import checkpoint_of, is_sealed, sealed
 from diurnal_api.names import LABEL_EPOCH
 from diurnal_api.plan import Plan
@@ -13,7 +13,6 @@ from diurnal_operator import manifests
 from diurnal_operator.expiry import may_be_sealed
 from diurnal_operator.manifests import LABEL_RUN
 from diurnal_operator.observation import Object, SeenLease, label_number
-from diurnal_operator.position import latest
 from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation
 

@@ -8,14 +8,13 @@ from typing import Final
 
 from diurnal_api.checkpoint import Checkpoint, Spent
 from diurnal_api.instants import format_instant
-from diurnal_api.layout import Segment, earliest, furthest, parse_position, parse_segment
+from diurnal_api.layout import Segment, earliest, furthest, latest, parse_position, parse_segment
 from diurnal_api.lease import checkpoint_of, is_sealed
 from diurnal_api.names import LABEL_SHARD, uid_part
 from diurnal_api.plan import Plan
 from diurnal_api.spec import GROUP, Spec, TrafficSimulation
 from diurnal_api.status import Status
 from diurnal_operator.observation import Object, Observation, SeenLease, label_number
-from diurnal_operator.position import latest
 
 SPENT_BEFORE: Final = f"{GROUP}/spent-before"
 """Annotation of shard 0's Lease: what earlier epochs of the run spent, as JSON."""

@@ -16,6 +16,7 @@ from diurnal_api.layout import (
     earliest,
     format_position,
     furthest,
+    latest,
     merge,
     parse_position,
     parse_segment,
@@ -119,3 +120,10 @@ def test_a_position_covers_every_slot_exactly_once(segments: list[Segment], mess
 def test_a_run_starts_with_one_segment_and_a_cut_keeps_its_clock() -> None:
     assert check_position(start_position(T0)) == (Segment(0, 1023, T0),)
     assert cut(start_position(T0), range(5, 9)) == (Segment(5, 8, T0),)
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=4))
+def test_the_latest_word_about_a_slot_counts(clocks: list[list[int]]) -> None:
+    found = latest(*([Segment(256 * i, 256 * i + 255, c) for i, c in enumerate(four)] for four in clocks))
+    by_slot = [segment.clock for segment in found for _ in segment.slots]
+    assert by_slot == [max(four[slot // 256] for four in clocks) for slot in range(1024)]

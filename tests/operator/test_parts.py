@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies
 from pydantic import ValidationError
 
 from diurnal_api.instants import MINUTE, SECOND
@@ -16,7 +15,6 @@ from diurnal_operator.expiry import may_be_sealed
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
 from diurnal_operator.observation import SeenLease
-from diurnal_operator.position import latest
 from diurnal_operator.queue import KeyQueue
 from diurnal_operator.reconcile import reconcile
 from diurnal_operator.settings import Waits
@@ -44,22 +42,6 @@ def lease(holder: str = "", renewed: str = "") -> dict[str, Any]:
 )
 def test_a_lease_is_sealed_when_nobody_can_hold_it(seen: SeenLease, has_pods: bool, expected: bool) -> None:
     assert may_be_sealed(seen, 15.0, has_pods=has_pods) is expected
-
-
-@given(
-    strategies.lists(
-        strategies.lists(strategies.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=4
-    )
-)
-def test_the_latest_word_about_a_slot_counts(clocks: list[list[int]]) -> None:
-    def position(four: list[int]) -> Any:
-        from diurnal_api.layout import Segment
-
-        return [Segment(256 * i, 256 * i + 255, clock) for i, clock in enumerate(four)]
-
-    found = latest(*map(position, clocks))
-    by_slot = [s.clock for s in found for _ in s.slots]
-    assert by_slot == [max(c[slot // 256] for c in clocks) for slot in range(1024)]
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,41 @@ def test_a_worker_of_a_finished_epoch_stops_and_waits_for_its_end(api: FakeApi) 
         until(lambda: codes == [0])
 
 
+def test_the_simulation_is_read_again_once_the_lease_is_held(api: FakeApi) -> None:
+    """Between the first look and the Lease another worker may have moved the clock, and died."""
+    publish_plan(api, spec_of(clock={"end": "2026-01-01T03:00:00Z"}))
+    take = api.update_lease
+
+    def taken_late(lease: dict[str, Any]) -> dict[str, Any]:
+        api.simulations[NAME]["status"]["clock"] = {"segments": ["0-1023@2026-01-01T02:30:00.000000Z"]}
+        api.update_lease = take  # type: ignore[method-assign]
+        return take(lease)
+
+    api.update_lease = taken_late  # type: ignore[method-assign]
+    with working(api):
+        until(lambda: state(api) == "Completed")
+    found = said(api)
+    assert found is not None
+    assert found.segments == ("0-1023@2026-01-01T03:00:00.000000Z",)
+    assert 0 < found.spent.messages < 15_000  # half an hour of three
+
+
+def test_a_worker_whose_lease_was_deleted_goes_on_where_it_was(api: FakeApi) -> None:
+    """The status knows nothing of it yet; its own memory does."""
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    (name,) = api.leases
+    with working(api):
+        until(lambda: (c := said(api)) is not None and c.spent.messages > 300)
+        before = said(api)
+        api.create_lease(name)
+        until(lambda: (c := said(api)) is not None and c.spent.messages > 0)
+        after = said(api)
+    assert before is not None
+    assert after is not None
+    assert after.position[0].clock >= before.position[0].clock
+    assert after.reach >= before.reach
+
+
 def test_a_dataset_that_cannot_be_read_is_a_failure_with_its_reason(api: FakeApi) -> None:
     publish_plan(api, spec_of(population={"countries": {"uri": "no-such-file.csv"}}))
     with working(api):

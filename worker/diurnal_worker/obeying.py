@@ -51,11 +51,15 @@ class Identity:
 
 @dataclass(frozen=True)
 class Orders:
-    """What the simulation says to this worker: a plan to obey, or why there is none."""
+    """What the simulation says to this worker: a plan to obey, or why there is none.
+
+    ``observed`` are the segments of the status, ``slowest`` is the earliest of their clocks.
+    """
 
     plan: Plan | None
     why: str = ""
     slowest: int | None = None
+    observed: tuple[str, ...] = ()
 
 
 def orders(simulation: dict[str, Any], me: Identity) -> Orders:
@@ -72,8 +76,11 @@ def orders(simulation: dict[str, Any], me: Identity) -> Orders:
         )
     if me.shard >= int(plan.shards):
         return Orders(None, f"the plan has only {plan.shards} shards")
-    text = (status.get("clock") or {}).get("time")
-    return Orders(plan, slowest=parse_instant(text) if text else None)
+    clock = status.get("clock") or {}
+    text = clock.get("time")
+    return Orders(
+        plan, slowest=parse_instant(text) if text else None, observed=tuple(clock.get("segments") or ())
+    )
 
 
 class Slowest:

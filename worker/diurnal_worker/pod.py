@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from diurnal_api.layout import cut, earliest, parse_position, slots_of
 from diurnal_api.plan import DatasetRef
 from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
-from diurnal_worker.checkpoints import Checkpoint, StoreUnavailableError, position_texts
+from diurnal_worker.beginning import Memory, beginning
+from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Health, Metrics, serve
-from diurnal_worker.obeying import Identity, Slowest, orders
+from diurnal_worker.obeying import Identity, Orders, Slowest, orders
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import load
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from diurnal_api.plan import Plan
+    from diurnal_worker.checkpoints import Checkpoint
     from diurnal_worker.shard import Clock
 
 DRAINED: Final = 0
@@ -81,6 +82,7 @@ class PodWorker:
         self.me, self.api, self.clock, self.timing, self.stopped = me, api, clock, timing, stopped
         self.health, self.metrics = Health(), Metrics()
         self._slowest = Slowest()
+        self._memory = Memory()
         self._looked_at = float("-inf")
         self._log = structlog.get_logger().bind(
             simulation=f"{me.namespace}/{me.name}", shard=me.shard, epoch=me.epoch
@@ -92,8 +94,7 @@ class PodWorker:
         while not self.stopped.is_set():
             self.health.beat = self.clock.monotonic()
             try:
-                plan = self._plan()
-                if plan is not None and (code := self._hold_and_publish(plan)) is not None:
+                if self._look().plan is not None and (code := self._hold_and_publish()) is not None:
                     return code
             except UnavailableError as error:
                 self._say("api_server_unavailable", str(error))
@@ -101,21 +102,20 @@ class PodWorker:
             self.stopped.wait(self.timing.poll)
         return DRAINED
 
-    def _plan(self) -> Plan | None:
-        """The plan to obey, None where there is none for this worker."""
+    def _look(self) -> Orders:
+        """Reads the simulation: the plan to obey, or none for this worker."""
         try:
             found = orders(self.api.simulation(self.me.name), self.me)
         except MissingError:
-            self._say("waiting", "the simulation is gone")
-            return None
+            found = Orders(None, "the simulation is gone")
         now = self.clock.monotonic()
         self._looked_at = now
         self._slowest.observe(found.slowest, now)
         if found.plan is None:
             self._say("waiting", found.why)
-        return found.plan
+        return found
 
-    def _hold_and_publish(self, plan: Plan) -> int | None:
+    def _hold_and_publish(self) -> int | None:
         """Takes the Lease and publishes under it; None where it is to be tried again."""
         tenure = Tenure(
             self.api,
@@ -137,7 +137,8 @@ class PodWorker:
         if not tenure.held:
             return DRAINED
         try:
-            return self._publish(plan, tenure)
+            found = self._look()  # what was read before the Lease was taken may be old by now
+            return self._publish(found.plan, found.observed, tenure) if found.plan is not None else None
         except LeaseLostError as error:
             self._say("lease_lost", str(error))
             return None
@@ -145,22 +146,29 @@ class PodWorker:
             self.metrics.lease.set(0)
             tenure.release()
 
-    def _publish(self, plan: Plan, tenure: Tenure) -> int | None:
+    def _publish(self, plan: Plan, observed: tuple[str, ...], tenure: Tenure) -> int | None:
         self.metrics.lease.set(1)
+        begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
         sink = self._sink(plan, tenure)
         try:
             dataset = self._dataset(plan)
             if dataset is None:
                 return None
-            return self._drive(self._shard(plan, dataset, sink, tenure), tenure)
+            return self._drive(self._shard(plan, dataset, sink, tenure, begin), tenure)
         except (DatasetError, PermanentSinkError) as error:
-            self._record_failure(plan, tenure, getattr(error, "reason", "Failed"), str(error))
+            self._record_failure(begin, tenure, getattr(error, "reason", "Failed"), str(error))
             return self._wait_to_retry(tenure)
         finally:
             sink.close()
 
     def _drive(self, shard: Shard, tenure: Tenure) -> int | None:
-        self._say("publishing", f"from {shard.found.segments if shard.found else shard.plan.segments}")
+        self._say("publishing", f"from {', '.join(position_texts(shard.position))}")
+        try:
+            return self._step_until_stopped(shard, tenure)
+        finally:
+            self._memory = Memory(shard.position, shard.promised)
+
+    def _step_until_stopped(self, shard: Shard, tenure: Tenure) -> int | None:
         while not self.stopped.is_set():
             self.health.beat = self.clock.monotonic()
             if not self._obey_changes(shard):
@@ -191,7 +199,7 @@ class PodWorker:
         if self.clock.monotonic() - self._looked_at < self.timing.look:
             return True
         try:
-            plan = self._plan()
+            plan = self._look().plan
         except UnavailableError:
             self._looked_at = self.clock.monotonic()
             return True
@@ -217,22 +225,13 @@ class PodWorker:
         self.stopped.wait(self.timing.retry)
         return DRAINED if self.stopped.is_set() else None
 
-    def _record_failure(self, plan: Plan, tenure: Tenure, reason: str, message: str) -> None:
+    def _record_failure(self, begin: Checkpoint, tenure: Tenure, reason: str, message: str) -> None:
         self._say("failed", f"{reason}: {message}")
-        whole = parse_position(plan.segments)
-        begun = cut(whole, slots_of(self.me.shard, int(plan.shards)))
-        found = tenure.checkpoint or Checkpoint(
-            epoch=self.me.epoch,
-            shard=self.me.shard,
-            segments=position_texts(begun),
-            reach=earliest(begun),
-        )
         with suppress(StoreUnavailableError):
-            tenure.save(found.model_copy(update={"state": "Failed", "reason": reason, "message": message}))
+            tenure.save(begin.model_copy(update={"state": "Failed", "reason": reason, "message": message}))
 
-    def _shard(self, plan: Plan, dataset: Dataset, sink: Any, tenure: Tenure) -> Shard:
+    def _shard(self, plan: Plan, dataset: Dataset, sink: Any, tenure: Tenure, begin: Checkpoint) -> Shard:
         workshop = build_workshop(plan, dataset, sink.framing)
-        found = tenure.checkpoint
         reported = DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256)
         pubsub = plan.sink.pubsub
         settings = Settings(
@@ -249,7 +248,7 @@ class PodWorker:
             tenure,
             self.clock,
             settings,
-            found,
+            begin,
             dataset=reported if self.me.shard == 0 else None,
         )
 

@@ -135,6 +135,11 @@ class Shard:
         return self._segments
 
     @property
+    def promised(self) -> int:
+        """The simulated time that it does not pass before its next checkpoint."""
+        return self._reach
+
+    @property
     def spent(self) -> Spent:
         """What was sent and acknowledged in this epoch."""
         return self._spent
