@@ -123,6 +123,20 @@ def kubeconfig_as(account: str, given: Path, into: Path) -> Path:
     return written
 
 
+def as_in_a_pod(given: Path, into: Path) -> dict[str, str]:
+    """The environment that shows a process a cluster as a pod sees it, with the rights of a kubeconfig file."""
+    it = yaml.safe_load(given.read_text())
+    cluster, user = it["clusters"][0]["cluster"], it["users"][0]["user"]
+    address = urllib3.util.parse_url(cluster["server"])
+    (into / "token").write_text(user["token"])
+    (into / "ca.crt").write_bytes((given.parent / cluster["certificate-authority"]).read_bytes())
+    return {
+        "KUBERNETES_SERVICE_HOST": str(address.host),
+        "KUBERNETES_SERVICE_PORT": str(address.port),
+        "DIURNAL_ACCOUNT_FOLDER": str(into),
+    }
+
+
 def _decoded(data: bytes) -> Any:
     try:
         return json.loads(data)

@@ -28,6 +28,7 @@ import pytest
 from diurnal_api.layout import earliest, parse_position
 from diurnal_api.lease import is_sealed
 from diurnal_api.spec import GROUP, PLURAL, VERSION
+from kubeapi import as_in_a_pod
 from place import Cluster
 
 pytestmark = pytest.mark.timeout(240)
@@ -204,7 +205,8 @@ class Node(threading.Thread):
             for e in container["env"]
         }
         port = free_port()
-        own = {"KUBECONFIG": self.world.kubeconfig, "DIURNAL_METRICS_PORT": str(port)}
+        cluster = as_in_a_pod(Path(self.world.kubeconfig), self.logs)
+        own = {**cluster, "DIURNAL_METRICS_PORT": str(port)}
         environment = {**os.environ, **given, **own}
         with (self.logs / f"{pod['metadata']['name']}.log").open("wb") as log:
             command = [sys.executable, "-m", "diurnal_worker"]

@@ -1,17 +1,25 @@
 """The two objects of the API server that a worker touches: its Lease and its simulation. The only I/O to it.
 
-Foreign errors are translated here, once, into what a worker does about them.
+Three plain requests by urllib3: the Kubernetes client would double the size of an image, its memory and its
+start. Foreign errors are translated here, once, into what a worker does about them.
 """
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any, Protocol
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import urllib3
 
 from diurnal_api.spec import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from diurnal_api.lease import Lease
+
+ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class ConflictError(Exception):
@@ -44,49 +52,69 @@ class ApiServer(Protocol):
 
 
 class KubernetesApi:
-    """The API server that the pod's service account, or a kubeconfig, leads to."""
+    """The API server of the pod's own cluster, asked as the pod's service account
+    (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
 
-    def __init__(self, namespace: str, timeout: float = 5.0) -> None:
-        from kubernetes import client, config
+    DIURNAL_ACCOUNT_FOLDER, where the account's token and the server's certificate lie, is set by tests.
+    """
 
-        try:
-            config.load_incluster_config()
-        except config.ConfigException:
-            config.load_kube_config()
-        settings = client.Configuration.get_default_copy()
-        settings.retries = False  # a late write may be a wrong one; the caller decides
-        api = client.ApiClient(settings)
-        self._namespace, self._timeout = namespace, timeout
-        self._leases = client.CoordinationV1Api(api)
-        self._objects = client.CustomObjectsApi(api)
-        self._api = api
+    def __init__(self, namespace: str, environment: Mapping[str, str], timeout: float = 5.0) -> None:
+        """ValueError where the environment is not that of a pod."""
+        host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
+        if not host or not port:
+            raise ValueError(
+                "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: a worker runs in a pod; "
+                "on a machine of your own it is `diurnal run`"
+            )
+        self._account = Path(environment.get("DIURNAL_ACCOUNT_FOLDER", ACCOUNT))
+        self._server = urllib3.HTTPSConnectionPool(
+            host,
+            int(port),
+            ca_certs=str(self._account / "ca.crt"),
+            retries=False,  # a late write may be a wrong one; the caller decides
+            timeout=timeout,
+            maxsize=2,
+        )
+        self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._simulations = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
 
     def lease(self, name: str) -> Lease:
         """See ``ApiServer``."""
-        return self._call(self._leases.read_namespaced_lease, name, self._namespace)
+        return self._ask("GET", f"{self._leases}/{name}")
 
     def update_lease(self, lease: Lease) -> Lease:
         """See ``ApiServer``."""
-        name = lease["metadata"]["name"]
-        return self._call(self._leases.replace_namespaced_lease, name, self._namespace, copy.deepcopy(lease))
+        return self._ask("PUT", f"{self._leases}/{lease['metadata']['name']}", lease)
 
     def simulation(self, name: str) -> dict[str, Any]:
         """See ``ApiServer``."""
-        call = self._objects.get_namespaced_custom_object
-        return self._call(call, GROUP, VERSION, self._namespace, PLURAL, name)
+        return self._ask("GET", f"{self._simulations}/{name}")
 
-    def _call(self, function: Any, *arguments: Any) -> dict[str, Any]:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
+    def _ask(self, method: str, path: str, body: Lease | None = None) -> dict[str, Any]:
         try:
-            found = function(*arguments, _request_timeout=self._timeout)
-        except ApiException as error:
-            raise _translated(error.status, error.reason) from error
-        except (HTTPError, OSError) as error:
+            answer = self._server.request(
+                method,
+                path,
+                body=None if body is None else json.dumps(body),
+                headers={
+                    "Accept": "application/json",
+                    "Content-Type": "application/json",
+                    "Authorization": f"Bearer {self._token()}",
+                },
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(str(error)[:300]) from error
-        plain: dict[str, Any] = self._api.sanitize_for_serialization(found)
-        return plain
+        if answer.status >= 400:
+            raise _translated(answer.status, answer.reason or "")
+        try:
+            found: dict[str, Any] = json.loads(answer.data)
+        except ValueError as error:
+            raise UnavailableError("the answer is no JSON: something else than an API server") from error
+        return found
+
+    def _token(self) -> str:
+        """Read for each request, for the kubelet puts a new one there within the hour."""
+        return (self._account / "token").read_text("ascii").strip()
 
 
 def _translated(status: int, reason: str) -> Exception:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from diurnal_api.plan import DatasetRef
-from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
+from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, UnavailableError
 from diurnal_worker.beginning import Memory, beginning
 from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
@@ -306,16 +306,15 @@ def main() -> int:
     )
     try:
         me = Identity.from_environment(os.environ)
+        api = KubernetesApi(me.namespace, os.environ)
     except ValueError as error:
         print(f"diurnal-worker: {error}", file=sys.stderr)
         return 1
-    from diurnal_worker.apiserver import KubernetesApi
-
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     clock = BootClock()
-    worker = PodWorker(me, KubernetesApi(me.namespace), clock, Timing.from_environment(os.environ), stopped)
+    worker = PodWorker(me, api, clock, Timing.from_environment(os.environ), stopped)
     port = int(os.environ.get("DIURNAL_METRICS_PORT", "9090"))
     if port:
         serve(worker.metrics, worker.health, port, 4 * worker.timing.lease, clock.monotonic)
