@@ -53,6 +53,7 @@ arrows: setup ## Which package may import which: import-linter
 fresh: setup ## Are the generated files those that the models generate?
 	@$(BIN)/python -m diurnal_cli.crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make generate"; exit 1; }
 	@$(BIN)/python -m diurnal_cli.reference | diff -u $(REFERENCE) - || { echo "$(REFERENCE) is stale: make generate"; exit 1; }
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && tools/requirements.sh "$$made" && diff -r tools/requirements "$$made" || { echo "tools/requirements is stale: make generate"; exit 1; }
 
 .PHONY: coverage
 coverage: setup ## The tests, with branch coverage of the pure modules
@@ -67,6 +68,7 @@ format: setup ## Format the code and repair what ruff can repair
 generate: setup ## Write the generated files anew
 	$(BIN)/python -m diurnal_cli.crd > $(CRD)
 	$(BIN)/python -m diurnal_cli.reference > $(REFERENCE)
+	tools/requirements.sh
 
 .PHONY: bench-quick
 bench-quick: ## This worker beside a textbook loop, in under a minute

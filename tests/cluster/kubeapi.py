@@ -124,7 +124,7 @@ def kubeconfig_as(account: str, given: Path, into: Path) -> Path:
 
 
 def as_in_a_pod(given: Path, into: Path) -> dict[str, str]:
-    """The environment that shows a process a cluster as a pod sees it, with the rights of a kubeconfig file."""
+    """The environment that shows a process the cluster as a pod sees it, with a kubeconfig file's rights."""
     it = yaml.safe_load(given.read_text())
     cluster, user = it["clusters"][0]["cluster"], it["users"][0]["user"]
     address = urllib3.util.parse_url(cluster["server"])
