@@ -99,6 +99,8 @@ async def _watch(cluster: Cluster, registry: kopf.OperatorRegistry, settings: Se
         registry=registry,
         settings=kopf_settings(),
         standalone=True,
+        # By itself, kopf asks for the user's name, and a user that is only a number has none.
+        identity=settings.identity,  # type: ignore[arg-type]
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )

@@ -51,7 +51,7 @@ def _ready(situation: Situation, stalled: Halt | None, rest: Halt | None, progre
         return _condition(situation, "Ready", "False", progress.reason, progress.doing)
     if rest is not None:
         return _condition(situation, "Ready", "True", rest.reason, rest.message)
-    return _condition(situation, "Ready", "True", "Running", f"all of {progress.shards} shards publish")
+    return _condition(situation, "Ready", "True", "Running", "every shard publishes")
 
 
 def _reconciling(situation: Situation, stalled: Halt | None, progress: Progress) -> Condition:

@@ -23,16 +23,21 @@ def happenings(before: Status, after: Status) -> tuple[Happening, ...]:
     return (*_of_the_plan(before, after), *_of_conditions(before, after), *_of_the_state(before, after))
 
 
+def counted(shards: int) -> str:
+    """How many, in words that agree: 1 shard, 2 shards."""
+    return f"{shards} shard" if shards == 1 else f"{shards} shards"
+
+
 def _of_the_plan(before: Status, after: Status) -> tuple[Happening, ...]:
     old, new = before.plan, after.plan
     if new is None:
         return ()
     if old is None or old.run != new.run:
-        return (Happening("Normal", "RunStarted", f"run {new.run} begins with {new.shards} shards"),)
+        return (Happening("Normal", "RunStarted", f"run {new.run} begins with {counted(int(new.shards))}"),)
     if old.epoch == new.epoch:
         return ()
     if old.shards != new.shards:
-        text = f"{old.shards} shards became {new.shards} in epoch {new.epoch}"
+        text = f"{counted(int(old.shards))} became {new.shards} in epoch {new.epoch}"
         return (Happening("Normal", "Rescaled", text),)
     if len(old.regimes) != len(new.regimes) or old.regimes[-1] != new.regimes[-1]:
         return (Happening("Normal", "TrafficChanged", f"epoch {new.epoch} has other traffic"),)

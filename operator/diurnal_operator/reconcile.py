@@ -19,7 +19,7 @@ from diurnal_operator.conditions import Progress, conditions_of
 from diurnal_operator.convergence import Changes, changes, is_ready
 from diurnal_operator.faults import fault_of
 from diurnal_operator.halting import Halt, halt_of
-from diurnal_operator.happenings import Happening, happenings
+from diurnal_operator.happenings import Happening, counted, happenings
 from diurnal_operator.observation import Claim, Object, Observation, is_leaving
 from diurnal_operator.report import due_in, is_news, is_urgent, status_of
 from diurnal_operator.settings import Settings
@@ -116,7 +116,7 @@ class _Reconcile:
     def _planned(self, plan: Plan) -> Decision:
         """A new plan is stored before anything of it is made; the next look, at once, makes it."""
         progress = Progress(
-            int(plan.shards), 0, "Starting", f"epoch {plan.epoch} begins with {plan.shards} shards"
+            int(plan.shards), 0, "Starting", f"epoch {plan.epoch} begins with {counted(int(plan.shards))}"
         )
         told = self._told(plan, progress=progress)
         return Decision(

@@ -3,8 +3,8 @@
 Every one has ports that were free a moment ago. A port can still be lost to somebody else in that moment, and
 an API server on somebody else's etcd looks healthy; so each process is asked for a secret that only ours can
 know (etcd for its random member name, the API server for its random issuer of tokens) before it is used.
-There is no scheduler and no kubelet: pods
-stay Pending unless a test binds them and writes their status.
+There is no scheduler and no kubelet: pods stay Pending unless a test binds them and writes their status
+(tests/e2e has a node, on this same control plane).
 """
 
 from __future__ import annotations
@@ -50,14 +50,21 @@ class ControlPlane:
     """One control plane in a temporary folder. Start it, use its kubeconfig, stop it.
 
     controller_flags are added to those of the controller manager, such as --kube-api-qps=200; ports (etcd,
-    its peers, API server, controller manager) are chosen at the start where none are given.
+    its peers, API server, controller manager) are chosen at the start where none are given. host is the
+    address of the API server; for one that pods can reach, it becomes the Service `kubernetes`, too.
     """
 
     def __init__(
-        self, controller_flags: tuple[str, ...] = (), ports: tuple[int, int, int, int] | None = None
+        self,
+        controller_flags: tuple[str, ...] = (),
+        ports: tuple[int, ...] | None = None,
+        host: str = HOST,
+        controllers: tuple[str, ...] = CONTROLLERS,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="diurnal-control-plane-"))
         self.ports = ports or (0, 0, 0, 0)
+        self.host = host
+        self._controllers = controllers
         self._binaries: Binaries | None = None
         self._controller_flags = controller_flags
         self._secret = secrets.token_hex(16)
@@ -68,7 +75,7 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """The address of the API server."""
-        return f"https://{HOST}:{self.ports[2]}"
+        return f"https://{self.host}:{self.ports[2]}"
 
     @property
     def api(self) -> KubeApi:
@@ -126,8 +133,9 @@ class ControlPlane:
         key = self.folder / "service-accounts.pem"
         self._processes.run(
             "kube-apiserver", self._programs.kube_apiserver, f"--etcd-servers=http://{HOST}:{etcd}",
-            f"--secure-port={port}", f"--bind-address={HOST}", f"--advertise-address={HOST}",
-            "--endpoint-reconciler-type=none", f"--cert-dir={self.folder}",
+            f"--secure-port={port}", f"--bind-address={self.host}", f"--advertise-address={self.host}",
+            "--kubelet-preferred-address-types=InternalIP",
+            *(["--endpoint-reconciler-type=none"] if self.host == HOST else []), f"--cert-dir={self.folder}",
             f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
             f"--service-account-issuer={self._issuer}", f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
@@ -141,10 +149,14 @@ class ControlPlane:
             "kube-controller-manager", self._programs.kube_controller_manager,
             f"--kubeconfig={self.kubeconfig()}", f"--secure-port={self.ports[3]}", f"--bind-address={HOST}",
             f"--cert-dir={self.folder / 'controllers'}", "--leader-elect=false",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={','.join(self._controllers)}",
             f"--root-ca-file={self.folder / 'apiserver.crt'}", *self._controller_flags,
         )  # fmt: skip
         self._processes.await_("kube-controller-manager", self._has_default_service_account)
+
+    def stop_controllers(self) -> None:
+        """Nothing is made, scaled or collected any more."""
+        self._processes.end("kube-controller-manager", signal.SIGTERM)
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """A kubeconfig file for admin, or for a service account, NAMESPACE:NAME, with a token of its own."""

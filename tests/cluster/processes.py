@@ -68,14 +68,13 @@ class Processes:
         return self._running[name].pid
 
 
-def free_ports() -> tuple[int, int, int, int]:
-    """Four ports of the loopback address on which nobody listens."""
+def free_ports(count: int = 4) -> tuple[int, ...]:
+    """Ports on which nobody listens, on any address of this machine."""
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(4)]
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
-            probe.bind((HOST, 0))
-        one, two, three, four = (int(probe.getsockname()[1]) for probe in probes)
-        return one, two, three, four
+            probe.bind(("", 0))
+        return tuple(int(probe.getsockname()[1]) for probe in probes)
 
 
 def await_(what: str, holds: Callable[[], bool]) -> None:

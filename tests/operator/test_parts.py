@@ -12,6 +12,7 @@ from diurnal_api.layout import parse_position
 from diurnal_operator.conditions import camel_case
 from diurnal_operator.difference import contains
 from diurnal_operator.expiry import may_be_sealed
+from diurnal_operator.happenings import counted
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
 from diurnal_operator.observation import SeenLease
@@ -27,6 +28,10 @@ def lease(holder: str = "", renewed: str = "") -> dict[str, Any]:
         "metadata": {"labels": {}},
         "spec": {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15},
     }
+
+
+def test_one_shard_is_one_shard() -> None:
+    assert [counted(1), counted(2)] == ["1 shard", "2 shards"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+"""kubectl as a person types it, and a simulation as a person watches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diurnal_api.checkpoint import Checkpoint
+from diurnal_api.instants import parse_instant
+from diurnal_api.lease import checkpoint_of, holder
+from diurnal_api.names import LABEL_EPOCH, LABEL_SHARD, LABEL_SIMULATION
+
+PUBLISHED = "diurnal_published_messages_total"
+
+
+class KubectlError(AssertionError):
+    """A command failed; the message is what kubectl said."""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """Runs kubectl in one namespace of one cluster."""
+
+    kubeconfig: Path
+    namespace: str = "default"
+
+    def __call__(self, *arguments: str, given: str | None = None, timeout: float = 120) -> str:
+        """What kubectl printed; `given` is its standard input. KubectlError where it failed."""
+        done = subprocess.run(
+            self.command(*arguments), env=self.environment, input=given, capture_output=True, text=True,
+            check=False, timeout=timeout,
+        )  # fmt: skip
+        if done.returncode:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What kubectl printed, from JSON."""
+        return json.loads(self(*arguments, "--output=json"))
+
+    def command(self, *arguments: str) -> list[str]:
+        """The whole command."""
+        return ["kubectl", "--namespace", self.namespace, *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the command."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+
+def eventually(what: str, holds: Callable[[], Any], within: float = 60.0) -> Any:
+    """The first truth that `holds` tells; its failures, as of a server that restarts, are tried again."""
+    give_up, last = time.monotonic() + within, None
+    while time.monotonic() < give_up:
+        try:
+            if last := holds():
+                return last
+        except (OSError, KubectlError, subprocess.TimeoutExpired) as error:
+            last = error
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {within:g} s; last {last!r}")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One TrafficSimulation."""
+
+    kubectl: Kubectl
+    name: str
+
+    def read(self) -> dict[str, Any]:
+        """The object."""
+        found: dict[str, Any] = self.kubectl.json("get", "tsim", self.name)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Its status; empty before the operator has seen it."""
+        return self.read().get("status") or {}
+
+    def patch(self, **spec: Any) -> None:
+        """A merge patch of its spec."""
+        self.kubectl("patch", "tsim", self.name, "--type=merge", "--patch", json.dumps({"spec": spec}))
+
+    def scale(self, shards: int) -> None:
+        """As a person does."""
+        self.kubectl("scale", "tsim", self.name, f"--replicas={shards}")
+
+    def clock(self) -> int:
+        """The simulated time that every slot has reached, 0 where there is none."""
+        text = (self.status().get("clock") or {}).get("time")
+        return parse_instant(text) if text else 0
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Its workers' pods that are not being deleted."""
+        found = self.kubectl.json("get", "pods", f"--selector={LABEL_SIMULATION}={self.name}")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def pod(self, shard: int) -> dict[str, Any]:
+        """The pod of a shard."""
+        return next(pod for pod in self.pods() if pod["metadata"]["labels"][LABEL_SHARD] == str(shard))
+
+    def leases(self) -> list[dict[str, Any]]:
+        """Its Leases."""
+        found: list[dict[str, Any]] = self.kubectl.json(
+            "get", "leases", f"--selector={LABEL_SIMULATION}={self.name}"
+        )["items"]
+        return found
+
+    def checkpoints(self) -> list[tuple[str, Checkpoint]]:
+        """Holder and checkpoint of every Lease that has one."""
+        found = ((holder(lease), checkpoint_of(lease)) for lease in self.leases())
+        return [(who, checkpoint) for who, checkpoint in found if checkpoint is not None]
+
+    def settled(self, shards: int) -> bool:
+        """Whether the operator has done what the spec says, and all shards are ready."""
+        found = self.read()
+        status = found.get("status") or {}
+        conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
+        return (
+            status.get("observedGeneration") == found["metadata"]["generation"]
+            and status.get("ready") == f"{shards}/{shards}"
+            and conditions.get("Ready") == "True"
+            and conditions.get("Reconciling") != "True"
+        )
+
+    def await_settled(self, shards: int, within: float = 180.0) -> None:
+        """See `settled`."""
+        eventually(f"{shards} shards are ready", lambda: self.settled(shards), within)
+
+
+def published(pod: dict[str, Any]) -> float:
+    """How many messages a worker has published since it began, by its own metrics; -1 where it is silent."""
+    with suppress(OSError, KeyError):
+        url = f"http://{pod['status']['podIP']}:9090/metrics"
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f"{PUBLISHED} "):
+                    return float(line.split()[1])
+    return -1.0
+
+
+def epoch_of(thing: dict[str, Any]) -> int:
+    """The epoch that an object belongs to, by its label."""
+    return int(thing["metadata"]["labels"][LABEL_EPOCH])
