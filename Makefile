@@ -3,6 +3,7 @@ BIN := .venv/bin
 EXAMPLE := manifests/examples/app-store.yaml
 CRD := crds/trafficsimulations.diurnal.dev.yaml
 REFERENCE := docs/reference.md
+METRICS := docs/metrics.md
 CODE := api operator worker cli benchmarks tests
 # Two processes; a file stays in one, with what its tests share, and long files come first (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -54,6 +55,7 @@ fresh: setup ## Are the generated files those that the models generate?
 	@$(BIN)/python -m diurnal_cli.crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make generate"; exit 1; }
 	@$(BIN)/python -m diurnal_cli.reference | diff -u $(REFERENCE) - || { echo "$(REFERENCE) is stale: make generate"; exit 1; }
 	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && tools/requirements.sh "$$made" && diff -r tools/requirements "$$made" || { echo "tools/requirements is stale: make generate"; exit 1; }
+	@$(BIN)/python -m diurnal_cli.metrics_page | diff -u $(METRICS) - || { echo "$(METRICS) is stale: make generate"; exit 1; }
 
 .PHONY: coverage
 coverage: setup ## The tests, with branch coverage of the pure modules
@@ -69,6 +71,7 @@ generate: setup ## Write the generated files anew
 	$(BIN)/python -m diurnal_cli.crd > $(CRD)
 	$(BIN)/python -m diurnal_cli.reference > $(REFERENCE)
 	tools/requirements.sh
+	$(BIN)/python -m diurnal_cli.metrics_page > $(METRICS)
 
 .PHONY: bench-quick
 bench-quick: ## This worker beside a textbook loop, in under a minute

@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import kopf
@@ -24,12 +24,30 @@ from diurnal_operator.cluster import Cluster, boottime
 from diurnal_operator.handlers import kopf_settings, registry_of
 from diurnal_operator.leadership import Leadership
 from diurnal_operator.loop import Loop
+from diurnal_operator.metrics import Metrics
 from diurnal_operator.problems import ClusterError
 from diurnal_operator.settings import Settings, SettingsError
 
 STOPPED: Final = 0
 FAILED: Final = 1
 WRONG_SETTINGS: Final = 2
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who is told of what the watch shows."""
+
+    health: healths.Health
+    metrics: Metrics
+
+    def saw(self, uid: str, version: str) -> None:
+        """A simulation changed."""
+        self.health.watched(uid, version, boottime())
+        self.metrics.watched("trafficsimulations")
+
+    def saw_child(self) -> None:
+        """A Deployment changed."""
+        self.metrics.watched("deployments")
 
 
 async def run(settings: Settings) -> int:
@@ -43,15 +61,19 @@ async def run(settings: Settings) -> int:
         Api(client, settings.waits.request), settings, boottime, lambda: time.time_ns() // 1000
     )
     health = healths.Health(settings.waits)
-    server = await healths.serve(health, settings.health_port, boottime) if settings.health_port else None
+    metrics = Metrics(settings, boottime)
+    server = None
+    if settings.health_port:
+        server = await healths.serve(health, metrics.registry, settings.health_port, boottime)
     try:
         log.info("waiting_for_the_lead", identity=settings.identity)
         if not await _before(stopped, leadership.acquire()):
             return STOPPED
-        health.leading = True
+        health.leading = metrics.leading = True
         log.info("leading", image=settings.worker_image, engine=settings.engine, tzdata=settings.tzdata)
-        api = Api(client, settings.waits.request, guard=leadership.check)
-        ended = await _lead(Cluster(api, settings), settings, health, leadership, stopped)
+        api = Api(client, settings.waits.request, guard=leadership.check, told=metrics.requested)
+        watching = Watching(health, metrics)
+        ended = await _lead(Cluster(api, settings), settings, watching, leadership, stopped)
         log.info("stopped" if ended == STOPPED else "the_lead_is_lost")
         return ended
     finally:
@@ -64,15 +86,13 @@ async def run(settings: Settings) -> int:
 async def _lead(
     cluster: Cluster,
     settings: Settings,
-    health: healths.Health,
+    watching: Watching,
     leadership: Leadership,
     stopped: asyncio.Event,
 ) -> int:
     """Watches and works until stopped, or until the lead is lost."""
-    loop = Loop(cluster, settings, health, boottime)
-    registry = registry_of(
-        loop.add, loop.add_for_child, lambda uid, version: health.watched(uid, version, boottime())
-    )
+    loop = Loop(cluster, settings, watching.health, boottime, watching.metrics)
+    registry = registry_of(loop.add, loop.add_for_child, watching.saw, watching.saw_child)
     parts = [
         asyncio.ensure_future(leadership.keep()),
         asyncio.ensure_future(loop.run()),

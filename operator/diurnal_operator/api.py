@@ -22,6 +22,9 @@ _REFUSED: Final = (400, 403, 422)
 _TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _PAGE: Final = 500
 
+Told = Callable[[str, int | None], None]
+"""Told of each request: its method, and the status code of the answer, None where there was none."""
+
 Guard = Callable[[], None]
 """Called before each write; raises where this process may not write."""
 
@@ -29,8 +32,14 @@ Guard = Callable[[], None]
 class Api:
     """Reads and writes of raw objects."""
 
-    def __init__(self, client_: client.ApiClient, seconds: float, guard: Guard = lambda: None) -> None:
-        self._client, self._seconds, self._guard = client_, seconds, guard
+    def __init__(
+        self,
+        client_: client.ApiClient,
+        seconds: float,
+        guard: Guard = lambda: None,
+        told: Told = lambda *_: None,
+    ) -> None:
+        self._client, self._seconds, self._guard, self._told = client_, seconds, guard, told
         self._dynamic = DynamicClient(client_)
 
     async def read(self, path: str, **query: Any) -> Object:
@@ -97,9 +106,12 @@ class Api:
             )
             found: Object = await response.json(content_type=None)
         except ApiException as error:
+            self._told(method, error.status)
             raise _translated(error, method, path) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._told(method, None)
             raise ClusterError(f"{method} {path}: the API server does not answer ({error!r:.200})") from None
+        self._told(method, response.status)
         return found
 
 

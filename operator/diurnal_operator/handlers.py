@@ -24,7 +24,9 @@ Asked = Callable[[Key], None]
 """Asks for a look at a simulation."""
 
 
-def registry_of(add: Asked, add_for_child: Asked, seen: Seen) -> kopf.OperatorRegistry:
+def registry_of(
+    add: Asked, add_for_child: Asked, seen: Seen, seen_child: Callable[[], None] = lambda: None
+) -> kopf.OperatorRegistry:
     """Handlers that turn events into keys."""
     registry = kopf.OperatorRegistry()
 
@@ -40,6 +42,7 @@ def registry_of(add: Asked, add_for_child: Asked, seen: Seen) -> kopf.OperatorRe
 
     @kopf.on.event("apps", "v1", "deployments", labels={LABEL_SIMULATION: kopf.PRESENT}, registry=registry)
     async def deployment_changed(body: kopf.Body, namespace: str | None, **_: Any) -> None:
+        seen_child()
         if namespace:
             add_for_child((namespace, body["metadata"]["labels"][LABEL_SIMULATION]))
 

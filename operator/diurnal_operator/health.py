@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from diurnal_operator.queue import KeyQueue
 from diurnal_operator.settings import Waits
@@ -61,8 +63,10 @@ class Health:
         return self.why_not_alive(now)
 
 
-async def serve(health: Health, port: int, clock: Callable[[], float]) -> web.AppRunner:
-    """Serves /healthz and /readyz."""
+async def serve(
+    health: Health, registry: CollectorRegistry, port: int, clock: Callable[[], float]
+) -> web.AppRunner:
+    """Serves /healthz, /readyz and /metrics."""
 
     def answer(why: Callable[[float], str]) -> Callable[[web.Request], Any]:
         async def handle(_: web.Request) -> web.Response:
@@ -71,7 +75,11 @@ async def serve(health: Health, port: int, clock: Callable[[], float]) -> web.Ap
 
         return handle
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
     application = web.Application()
+    application.router.add_get("/metrics", metrics)
     application.router.add_get("/healthz", answer(health.why_not_alive))
     application.router.add_get("/readyz", answer(health.why_not_ready))
     runner = web.AppRunner(application, access_log=None)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from diurnal_operator.cluster import Cluster, Key
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
+from diurnal_operator.metrics import Metrics
 from diurnal_operator.observation import Observation
 from diurnal_operator.problems import ClusterError, ConflictError, NotLeadingError
 from diurnal_operator.queue import KeyQueue
@@ -29,10 +30,17 @@ class Loop:
     """The queue and those who work it; ``clock`` in seconds, of the kind that ``Health`` uses."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, health: Health, clock: Callable[[], float]
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        health: Health,
+        clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         self._cluster, self._settings, self._health, self._clock = cluster, settings, health, clock
         self.queue: KeyQueue[Key] = KeyQueue(settings.waits.backoff_first, settings.waits.backoff_longest)
+        self._metrics = metrics
+        metrics.work_on(self.queue)
         self._wake = asyncio.Event()
         self._took: dict[Key, float] = {}
         self._log = structlog.get_logger()
@@ -78,14 +86,18 @@ class Loop:
     async def _look(self, key: Key) -> None:
         namespace, name = key
         log = self._log.bind(simulation=f"{namespace}/{name}")
+        outcome, began = "failed", self._clock()
         try:
             async with asyncio.timeout(self._settings.waits.stalled_queue / 2):
-                again = await self._reconciled(key, log)
+                outcome, again = await self._reconciled(key, log)
         except ConflictError:
+            outcome = "conflict"
             self.queue.done(key, self._clock() + self._settings.waits.settle)
         except NotLeadingError:
+            outcome = "not_leading"
             self.queue.failed(key, self._clock())
         except (ClusterError, TimeoutError) as error:
+            outcome = "retried"
             wish = error.retry_after if isinstance(error, ClusterError) else 0.0
             wait = self.queue.failed(key, self._clock(), wish)
             log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
@@ -96,20 +108,25 @@ class Loop:
             log.exception("failed", wait=round(wait, 1))
         else:
             self.queue.done(key, again)
+        self._metrics.looked(outcome, self._clock() - began)
         self._wake.set()
 
-    async def _reconciled(self, key: Key, log: structlog.typing.FilteringBoundLogger) -> float | None:
-        """Looks, decides, does; returns when to look again, None where the simulation is gone."""
+    async def _reconciled(
+        self, key: Key, log: structlog.typing.FilteringBoundLogger
+    ) -> tuple[str, float | None]:
+        """Looks, decides, does; what came of it, and when to look again: None where it is gone."""
         seen = await self._cluster.observe(key)
         if seen is None:
             self._took.pop(key, None)
-            return None
+            self._metrics.saw(key, None)
+            return "gone", None
         began = time.thread_time()
         decision = self._decided(seen)
         self._took[key] = time.thread_time() - began
         await self._cluster.execute(key, seen, decision)
+        self._metrics.saw(key, seen.simulation, decision.status)
         _tell(log, decision)
-        return self._clock() + decision.after
+        return "changed" if decision.writes else "unchanged", self._clock() + decision.after
 
     def _decided(self, seen: Observation) -> Decision:
         try:

@@ -181,6 +181,8 @@ def _environment(situation: Situation, plan: Plan, shard: int, settings: Setting
         "DIURNAL_METRICS_PORT": str(METRICS_PORT),
         **dict(settings.emulators),
     }
+    if settings.country_metrics:
+        fixed["DIURNAL_COUNTRY_METRICS"] = "1"
     return [
         *({"name": name, "value": value} for name, value in fixed.items()),
         _downward("DIURNAL_NAMESPACE", "metadata.namespace"),

@@ -62,6 +62,10 @@ class KeyQueue(Generic[Key]):
         """When the next key that is not worked on will be due."""
         return min((at for key, at in self._due.items() if key not in self._busy), default=None)
 
+    def depth(self, now: float) -> int:
+        """How many keys are due and not worked on."""
+        return sum(at <= now and key not in self._busy for key, at in list(self._due.items()))
+
     def longest_work(self, now: float) -> float:
         """For how long the key that is worked on longest has been."""
         return max((now - began for began in self._busy.values()), default=0.0)

@@ -44,6 +44,11 @@ class Decision:
     after: float = 60.0
     epoch: int = 0
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything is to be changed."""
+        return bool(self.seal or self.apply or self.delete or self.status is not None)
+
 
 def reconcile(seen: Observation, settings: Settings) -> Decision:
     """The next steps for a simulation. pydantic's ValidationError where its object is not valid."""

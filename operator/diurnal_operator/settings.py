@@ -74,7 +74,11 @@ class Settings:
     health_port: int = 8080
     roll_at_once: int = 4
     writes_at_once: int = 16
+<<<<<<< HEAD
     emulators: tuple[tuple[str, str], ...] = ()
+=======
+    country_metrics: bool = False
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
     ceilings: Ceilings = field(default_factory=Ceilings)
     waits: Waits = field(default_factory=Waits)
 
@@ -92,7 +96,11 @@ class Settings:
             health_port=reader("HEALTH_PORT", _whole, Settings.health_port),
             roll_at_once=reader("ROLL_AT_ONCE", _at_least_one, Settings.roll_at_once),
             writes_at_once=reader("WRITES_AT_ONCE", _at_least_one, Settings.writes_at_once),
+<<<<<<< HEAD
             emulators=tuple((name, environment[name]) for name in EMULATORS if environment.get(name)),
+=======
+            country_metrics=reader("COUNTRY_METRICS", _yes_or_no, Settings.country_metrics),
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
             ceilings=_ceilings(reader),
             waits=_waits(reader),
         )
@@ -168,6 +176,12 @@ def _whole(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError("is not a whole number")
     return int(text)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError("is not 0 or 1")
+    return text == "1"
 
 
 def _at_least_one(text: str) -> int:

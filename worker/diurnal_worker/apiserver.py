@@ -7,6 +7,7 @@ start. Foreign errors are translated here, once, into what a worker does about t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -75,6 +76,7 @@ class KubernetesApi:
             timeout=timeout,
             maxsize=2,
         )
+        self.errors: Counter[int] = Counter()  # by status code, 0 where nobody answered
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._simulations = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
 
@@ -103,8 +105,10 @@ class KubernetesApi:
                 },
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self.errors[0] += 1
             raise UnavailableError(str(error)[:300]) from error
         if answer.status >= 400:
+            self.errors[answer.status] += 1
             raise _translated(answer.status, answer.reason or "")
         try:
             found: dict[str, Any] = json.loads(answer.data)

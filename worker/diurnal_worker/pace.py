@@ -42,6 +42,10 @@ class Pace:
         """Wall time of a stretch of ``length`` microseconds with ``world_count`` events."""
         return max(self._by_budget(world_count), self._by_speed(length))
 
+    def brake(self, world_count: int, length: int) -> str:
+        """Which limit sets the pace of such a stretch; the budget where both do."""
+        return "max_speed" if self._by_speed(length) > self._by_budget(world_count) else "budget"
+
     def due(self, times: NDArray[np.int64], stretch: Stretch, world_count: int) -> F64:
         """When each of a shard's events is due, in seconds after the stretch began; ascending."""
         by_budget = self._by_budget(world_count)
@@ -84,6 +88,7 @@ class Schedule:
 
     def __init__(self, tolerance: float) -> None:
         self._tolerance = tolerance
+        self.slipped = 0.0
         self._begin: float | None = None
         self._length = 0.0
         self._density = math.inf
@@ -95,7 +100,10 @@ class Schedule:
         ``length`` in seconds, ``density`` in events a second.
         """
         ideal = now if self._begin is None else self._begin + self._length
-        self._begin = ideal if now - ideal <= self._tolerance else now
+        if now - ideal > self._tolerance:
+            self._slip(now - ideal)
+            ideal = now
+        self._begin = ideal
         self._length, self._density = length, density
 
     def forget(self) -> None:
@@ -108,7 +116,13 @@ class Schedule:
         late = now - (self._begin + due)
         if late > self._tolerance:
             self._begin += late
+            self._slip(late)
         return max(-late, self._until_there_is_room(now), 0.0)
+
+    def _slip(self, seconds: float) -> None:
+        """So many seconds are given up; without a limit on the pace there is nothing to fall behind."""
+        if self._length > 0.0:
+            self.slipped += seconds
 
     def most_on_its_way(self, events: int, most: int) -> float:
         """How many events may be unanswered when ``events`` more are sent, in batches of at most ``most``.

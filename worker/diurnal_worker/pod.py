@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from diurnal_api.plan import DatasetRef
+<<<<<<< HEAD
 from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, UnavailableError
 from diurnal_worker.beginning import Memory, beginning
 from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
@@ -25,6 +26,16 @@ from diurnal_worker.dataset import Dataset, DatasetError
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Health, Metrics, serve
 from diurnal_worker.obeying import Identity, Orders, Slowest, orders
+=======
+from diurnal_worker.account import CountryCounts
+from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
+from diurnal_worker.checkpoints import Checkpoint, StoreUnavailableError, position_texts
+from diurnal_worker.dataset import Dataset, DatasetError
+from diurnal_worker.machine_clock import BootClock
+from diurnal_worker.metrics import Metrics
+from diurnal_worker.obeying import Identity, Slowest, orders
+from diurnal_worker.probes import Health, serve
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import load
@@ -41,6 +52,15 @@ if TYPE_CHECKING:
 DRAINED: Final = 0
 UNACKNOWLEDGED: Final = 75
 _MARGIN: Final = 2 / 15  # of a lease: what an attempt must end before its deadline
+
+
+_STATES: Final = {
+    "api_server_unavailable": "waiting",
+    "lease_lost": "waiting",
+    "Completed": "completed",
+    "BudgetExhausted": "budget_exhausted",
+}
+"""The states of the metrics for what is logged under another name."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +97,18 @@ class PodWorker:
     """The life of one worker."""
 
     def __init__(
-        self, me: Identity, api: ApiServer, clock: Clock, timing: Timing, stopped: threading.Event
+        self,
+        me: Identity,
+        api: ApiServer,
+        clock: Clock,
+        timing: Timing,
+        stopped: threading.Event,
+        *,
+        by_country: bool = False,
     ) -> None:
         self.me, self.api, self.clock, self.timing, self.stopped = me, api, clock, timing, stopped
-        self.health, self.metrics = Health(), Metrics()
+        self.health, self.metrics = Health(), Metrics(getattr(api, "errors", None))
+        self._by_country = by_country
         self._slowest = Slowest()
         self._memory = Memory()
         self._looked_at = float("-inf")
@@ -143,12 +171,16 @@ class PodWorker:
             self._say("lease_lost", str(error))
             return None
         finally:
-            self.metrics.lease.set(0)
             tenure.release()
 
+<<<<<<< HEAD
     def _publish(self, plan: Plan, observed: tuple[str, ...], tenure: Tenure) -> int | None:
         self.metrics.lease.set(1)
         begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
+=======
+    def _publish(self, plan: Plan, tenure: Tenure) -> int | None:
+        self.metrics.hold(tenure)
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
         sink = self._sink(plan, tenure)
         try:
             dataset = self._dataset(plan)
@@ -162,6 +194,7 @@ class PodWorker:
             sink.close()
 
     def _drive(self, shard: Shard, tenure: Tenure) -> int | None:
+<<<<<<< HEAD
         self._say("publishing", f"from {', '.join(position_texts(shard.position))}")
         try:
             return self._step_until_stopped(shard, tenure)
@@ -169,6 +202,10 @@ class PodWorker:
             self._memory = Memory(shard.position, shard.promised)
 
     def _step_until_stopped(self, shard: Shard, tenure: Tenure) -> int | None:
+=======
+        self.metrics.follow(shard)
+        self._say("publishing", f"from {shard.found.segments if shard.found else shard.plan.segments}")
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
         while not self.stopped.is_set():
             self.health.beat = self.clock.monotonic()
             if not self._obey_changes(shard):
@@ -179,8 +216,10 @@ class PodWorker:
                 continue
             self.health.ready = True
             wait = shard.step()
-            self.metrics.observe(shard)
-            if wait is None:
+            self.metrics.sample(self.clock.monotonic())
+            if wait is not None:
+                self.metrics.state = "publishing"
+            else:
                 if shard.ended is not None and shard.ended.state == "Failed":
                     self._say("failed", f"{shard.ended.reason}: {shard.ended.message}")
                     return self._wait_to_retry(tenure)
@@ -190,7 +229,6 @@ class PodWorker:
                 wait = self._stay_ended(shard)
             self.stopped.wait(min(wait, self.timing.poll))
         drained = _stop(shard, min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))
-        self.metrics.observe(shard)
         self._say("stopped", "drained" if drained else "stopped with messages unacknowledged")
         return DRAINED if drained else UNACKNOWLEDGED
 
@@ -250,6 +288,7 @@ class PodWorker:
             settings,
             begin,
             dataset=reported if self.me.shard == 0 else None,
+            countries=CountryCounts(workshop.maker.countries) if self._by_country else None,
         )
 
     def _dataset(self, plan: Plan) -> Dataset | None:
@@ -280,7 +319,8 @@ class PodWorker:
         return DiscardSink()
 
     def _say(self, event: str, why: str) -> None:
-        """Logs a change of what this worker does, once."""
+        """Logs a change of what this worker does, once, and shows it in the metrics."""
+        self.metrics.state = _STATES.get(event, event)
         if (said := f"{event} {why}") != self._said:
             self._said = said
             self._log.info(event, why=why)
@@ -314,8 +354,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     clock = BootClock()
+<<<<<<< HEAD
     worker = PodWorker(me, api, clock, Timing.from_environment(os.environ), stopped)
+=======
+    timing = Timing.from_environment(os.environ)
+    by_country = os.environ.get("DIURNAL_COUNTRY_METRICS") == "1"
+    worker = PodWorker(me, KubernetesApi(me.namespace), clock, timing, stopped, by_country=by_country)
+>>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
     port = int(os.environ.get("DIURNAL_METRICS_PORT", "9090"))
     if port:
-        serve(worker.metrics, worker.health, port, 4 * worker.timing.lease, clock.monotonic)
+        serve(worker.metrics.registry, worker.health, port, 4 * worker.timing.lease, clock.monotonic)
     return worker.run()

@@ -16,6 +16,7 @@ import numpy as np
 
 from diurnal_api.layout import Segment, cut, earliest, merge, parse_position, slots_of
 from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
+from diurnal_worker.account import Account
 from diurnal_worker.arrivals import Arrivals
 from diurnal_worker.batching import spans
 from diurnal_worker.checkpoints import (
@@ -32,6 +33,7 @@ from diurnal_worker.totals import Total
 
 if TYPE_CHECKING:
     from diurnal_api.plan import DatasetRef, Plan
+    from diurnal_worker.account import CountryCounts
     from diurnal_worker.encoding import Encoder
     from diurnal_worker.events import EventMaker, Events
     from diurnal_worker.rows import Rows
@@ -108,6 +110,8 @@ class Shard:
     dataset: DatasetRef | None = None
     ended: Checkpoint | None = None
     reached: int | None = None
+    countries: CountryCounts | None = None
+    account: Account = field(default_factory=Account)
     _prepared: Prepared | None = None
     _end: _End | None = None
     _in_flight: deque[_Sent] = field(default_factory=deque)
@@ -143,6 +147,21 @@ class Shard:
     def spent(self) -> Spent:
         """What was sent and acknowledged in this epoch."""
         return self._spent
+
+    @property
+    def frontier(self) -> int:
+        """The clock before which everything is sent."""
+        return earliest(self._frontier)
+
+    @property
+    def reach(self) -> int:
+        """The clock that is not passed before the next checkpoint."""
+        return self._reach
+
+    @property
+    def slipped(self) -> float:
+        """Seconds by which this shard fell behind its pace, which it does not make up for."""
+        return self._schedule.slipped
 
     def step(self) -> float | None:
         """Does what is due; returns the seconds for which nothing is, or None when the shard has ended."""
@@ -208,6 +227,7 @@ class Shard:
             prepared = self._prepared
 
     def _step(self) -> float:
+        self.account.works(self.clock.monotonic())
         self._checkpoint_when_due()
         if self._prepared is None:
             if self._end is not None:
@@ -230,13 +250,27 @@ class Shard:
     def _send_due(self, prepared: Prepared) -> float:
         wait = self._schedule.wait(self.clock.monotonic(), prepared.next.due)
         if wait > 0.0:
-            return min(wait, max(self._due_at - self.clock.monotonic(), 0.0))
+            return self._rest(min(wait, max(self._due_at - self.clock.monotonic(), 0.0)), self.account.brake)
         if self._too_much_is_on_its_way(prepared.next.last - prepared.next.first):
-            return _ASK_AGAIN
-        room = getattr(self.sink, "room", None)
-        if room is None or room(len(prepared.parcel().payload), self.settings.poll):
+            return self._rest(_ASK_AGAIN, "sink")
+        if self._has_room(len(prepared.parcel().payload)):
             self._send(prepared)
         return 0.0
+
+    def _rest(self, seconds: float, brake: str) -> float:
+        """Nothing is due for so long, and why; returns the seconds."""
+        self.account.rests(self.clock.monotonic(), seconds, brake)
+        return seconds
+
+    def _has_room(self, size: int) -> bool:
+        """Whether the sink takes so many bytes; waits a little for it."""
+        room = getattr(self.sink, "room", None)
+        if room is None:
+            return True
+        before = self.clock.monotonic()
+        found = bool(room(size, self.settings.poll))
+        self.account.waited(self.clock.monotonic() - before, "sink")
+        return found
 
     def _too_much_is_on_its_way(self, events: int) -> bool:
         """Whether a throttled shard waits for answers; a sink that keeps what it takes gives none."""
@@ -255,6 +289,8 @@ class Shard:
         self.sink.send(Batch(parcel.payload, len(parcel.events), until))
         if self.tally is not None:
             self.tally.add(parcel.events)
+        if self.countries is not None:
+            self.countries.add(parcel.events)
         if parcel.span.last > parcel.span.first:
             self._unanswered.append((until, len(parcel.events)))
         self._in_flight.append(_Sent(until, _cost(len(parcel.payload), len(parcel.events))))
@@ -284,7 +320,7 @@ class Shard:
         """A leader says where it stands and pauses: what it is ahead is not sprinted after by the others."""
         if self.sink.acknowledged() > earliest(self._segments) or hasattr(self.sink, "commit"):
             self._checkpoint(self._reach_from(earliest(self._frontier)))
-        return self.settings.poll
+        return self._rest(self.settings.poll, "skew")
 
     def _generate(self, stretch: Stretch, clock: int, end: int) -> None:
         timeline = self.workshop.timeline
@@ -305,6 +341,7 @@ class Shard:
         seconds = pace.batch_seconds(self.settings.batch_seconds, own, expected, end - clock)
         batches = spans(arrived.times, due, end, self.settings.most_messages, seconds, length)
         self._schedule.begin(self.clock.monotonic(), length, pace.density(own, expected))
+        self.account.stretch(own, length, pace.brake(expected, end - clock))
         self._prepared = Prepared(arrived, batches, self._written)
 
     def _without_what_went_before(self, arrived: Arrivals, stretch: Stretch, clock: int) -> Arrivals:
@@ -359,6 +396,7 @@ class Shard:
             tally=tally,
         )
         self.store.save(checkpoint)
+        self.account.checkpoints += 1
         self.found, self._reach = checkpoint, reach
 
     def _record_end(self, state: str, reason: str, message: str) -> None:

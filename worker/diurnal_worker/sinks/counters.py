@@ -9,11 +9,10 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
+from diurnal_api.metrics import LATENCY_BOUNDS
+
 BILLED_AT_LEAST = 1000
 """Bytes that Pub/Sub bills for a request, however small (https://cloud.google.com/pubsub/pricing)."""
-
-LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds, in seconds, of the buckets of the latency histogram; one more takes the rest."""
 
 
 @dataclass(slots=True)

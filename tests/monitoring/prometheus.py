@@ -1,0 +1,120 @@
+"""Prometheus and promtool for tests: from the PATH, else from Debian's package, unpacked and not installed.
+
+With DIURNAL_REQUIRE_PROMETHEUS=1 it is a failure, as in CI, where they cannot be had; else a skip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+WITHOUT = "no Prometheus"
+STARTS_WITHIN = 60.0
+
+
+@cache
+def program(name: str) -> Path:
+    """The path of `prometheus` or `promtool`; skips the test, or fails it, where there is none."""
+    found = shutil.which(name) or _unpacked(name)
+    if found is None:
+        text = f"{WITHOUT}: {name} is not on the PATH and not to be downloaded: apt-get install prometheus"
+        if os.environ.get("DIURNAL_REQUIRE_PROMETHEUS") == "1":
+            pytest.fail(text)
+        pytest.skip(text)
+    return Path(found)
+
+
+def _unpacked(name: str) -> Path | None:
+    """The program out of Debian's package, kept for the next time; None where apt does not bring it."""
+    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diurnal" / "prometheus"
+    if not (cached / "usr" / "bin" / name).exists() and shutil.which("apt-get"):
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent) as work:
+            download = ["apt-get", "download", "-qq", "prometheus"]
+            if subprocess.run(download, cwd=work, capture_output=True, check=False).returncode:
+                return None
+            [package] = Path(work).glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", package, f"{work}/root"], check=True)
+            with suppress(OSError):  # another process was first
+                Path(work, "root").rename(cached)
+    return cached / "usr" / "bin" / name if (cached / "usr" / "bin" / name).exists() else None
+
+
+def promtool(*arguments: str | Path, text: str = "") -> None:
+    """Runs promtool; what it says is the assertion's message where it finds a fault."""
+    done = subprocess.run(
+        [program("promtool"), *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Prometheus:
+    """A running server."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The samples of an expression now; AssertionError where it is none."""
+        query = urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{query}", timeout=10) as answer:
+                result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{expression}: {refused.read().decode()}") from refused
+        return result
+
+    def until_there_is(self, expression: str, seconds: float = 60.0) -> list[dict[str, Any]]:
+        """Waits for the first sample of an expression."""
+        give_up = time.monotonic() + seconds
+        while not (found := self.query(expression)):
+            assert time.monotonic() < give_up, f"no data for {expression}"
+            time.sleep(0.2)
+        return found
+
+
+@contextmanager
+def running(folder: Path, config: dict[str, Any], port: int) -> Iterator[Prometheus]:
+    """A server with this configuration, its data in ``folder``."""
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{port}"
+    command = [
+        program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
+        f"--storage.tsdb.path={folder}/data", "--log.level=warn",
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _await_answer(process, address, folder / "log")
+        yield Prometheus(address)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _await_answer(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    give_up = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < give_up and process.poll() is None:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://{address}/-/ready", timeout=2) as answer,
+        ):
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"prometheus did not start: {log.read_text()[-2000:]}")
