@@ -74,11 +74,8 @@ class Settings:
     health_port: int = 8080
     roll_at_once: int = 4
     writes_at_once: int = 16
-<<<<<<< HEAD
     emulators: tuple[tuple[str, str], ...] = ()
-=======
     country_metrics: bool = False
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
     ceilings: Ceilings = field(default_factory=Ceilings)
     waits: Waits = field(default_factory=Waits)
 
@@ -96,11 +93,8 @@ class Settings:
             health_port=reader("HEALTH_PORT", _whole, Settings.health_port),
             roll_at_once=reader("ROLL_AT_ONCE", _at_least_one, Settings.roll_at_once),
             writes_at_once=reader("WRITES_AT_ONCE", _at_least_one, Settings.writes_at_once),
-<<<<<<< HEAD
             emulators=tuple((name, environment[name]) for name in EMULATORS if environment.get(name)),
-=======
             country_metrics=reader("COUNTRY_METRICS", _yes_or_no, Settings.country_metrics),
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
             ceilings=_ceilings(reader),
             waits=_waits(reader),
         )

@@ -94,7 +94,7 @@ def _work(shard: Shard) -> Iterator[Metric]:
         yield _labelled(families.COUNTRY_EVENTS, {(c,): n for c, n in shard.countries.seen().items()})
     yield _one(families.SIMULATION_TIME, earliest(shard.position) / _SECOND)
     yield _one(families.SENT_TIME, shard.frontier / _SECOND)
-    yield _one(families.REACH_TIME, shard.reach / _SECOND)
+    yield _one(families.REACH_TIME, shard.promised / _SECOND)
     yield _one(families.SKEW_LIMIT, float(shard.plan.pace.skew_seconds))
     yield _one(families.SPENT_MESSAGES, shard.spent.messages)
     yield _one(families.SPENT_BYTES, shard.spent.billed_bytes)

@@ -18,24 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from diurnal_api.plan import DatasetRef
-<<<<<<< HEAD
+from diurnal_worker.account import CountryCounts
 from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, UnavailableError
 from diurnal_worker.beginning import Memory, beginning
 from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
 from diurnal_worker.machine_clock import BootClock
-from diurnal_worker.metrics import Health, Metrics, serve
-from diurnal_worker.obeying import Identity, Orders, Slowest, orders
-=======
-from diurnal_worker.account import CountryCounts
-from diurnal_worker.apiserver import ApiServer, MissingError, UnavailableError
-from diurnal_worker.checkpoints import Checkpoint, StoreUnavailableError, position_texts
-from diurnal_worker.dataset import Dataset, DatasetError
-from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Metrics
-from diurnal_worker.obeying import Identity, Slowest, orders
+from diurnal_worker.obeying import Identity, Orders, Slowest, orders
 from diurnal_worker.probes import Health, serve
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import load
@@ -173,14 +164,9 @@ class PodWorker:
         finally:
             tenure.release()
 
-<<<<<<< HEAD
     def _publish(self, plan: Plan, observed: tuple[str, ...], tenure: Tenure) -> int | None:
-        self.metrics.lease.set(1)
-        begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
-=======
-    def _publish(self, plan: Plan, tenure: Tenure) -> int | None:
         self.metrics.hold(tenure)
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
+        begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
         sink = self._sink(plan, tenure)
         try:
             dataset = self._dataset(plan)
@@ -194,7 +180,7 @@ class PodWorker:
             sink.close()
 
     def _drive(self, shard: Shard, tenure: Tenure) -> int | None:
-<<<<<<< HEAD
+        self.metrics.follow(shard)
         self._say("publishing", f"from {', '.join(position_texts(shard.position))}")
         try:
             return self._step_until_stopped(shard, tenure)
@@ -202,10 +188,6 @@ class PodWorker:
             self._memory = Memory(shard.position, shard.promised)
 
     def _step_until_stopped(self, shard: Shard, tenure: Tenure) -> int | None:
-=======
-        self.metrics.follow(shard)
-        self._say("publishing", f"from {shard.found.segments if shard.found else shard.plan.segments}")
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
         while not self.stopped.is_set():
             self.health.beat = self.clock.monotonic()
             if not self._obey_changes(shard):
@@ -354,13 +336,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     clock = BootClock()
-<<<<<<< HEAD
-    worker = PodWorker(me, api, clock, Timing.from_environment(os.environ), stopped)
-=======
     timing = Timing.from_environment(os.environ)
     by_country = os.environ.get("DIURNAL_COUNTRY_METRICS") == "1"
-    worker = PodWorker(me, KubernetesApi(me.namespace), clock, timing, stopped, by_country=by_country)
->>>>>>> 81e95f2 (Metrics of worker and operator, declared once: pace, spending, clocks, Lease; looks, queue, requests, every simulation)
+    worker = PodWorker(me, api, clock, timing, stopped, by_country=by_country)
     port = int(os.environ.get("DIURNAL_METRICS_PORT", "9090"))
     if port:
         serve(worker.metrics.registry, worker.health, port, 4 * worker.timing.lease, clock.monotonic)

@@ -154,11 +154,6 @@ class Shard:
         return earliest(self._frontier)
 
     @property
-    def reach(self) -> int:
-        """The clock that is not passed before the next checkpoint."""
-        return self._reach
-
-    @property
     def slipped(self) -> float:
         """Seconds by which this shard fell behind its pace, which it does not make up for."""
         return self._schedule.slipped
