@@ -93,7 +93,7 @@ def running(folder: Path, config: dict[str, Any], port: int) -> Iterator[Prometh
     """A server with this configuration, its data in ``folder``."""
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{port}"
-    command = [
+    command: list[str | Path] = [
         program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
         f"--storage.tsdb.path={folder}/data", "--log.level=warn",
     ]  # fmt: skip
