@@ -6,6 +6,7 @@ Exit codes: 0 stopped by SIGTERM, 1 the lead was lost or a part failed, 2 a sett
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -155,17 +156,30 @@ def _tzdata() -> str:
         return ""
 
 
+def _log_as_json() -> None:
+    """One JSON object a line, also for what kopf and asyncio say by Python's own logging."""
+    common: list[structlog.typing.Processor] = [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
+    ]
+    as_json = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*common, as_json], logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
+    foreign = logging.StreamHandler(sys.stderr)
+    foreign.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, as_json],
+        )
+    )
+    logging.basicConfig(handlers=[foreign], level=logging.WARNING)
+
+
 def main() -> int:
     """The entry of ``diurnal-operator``."""
-    structlog.configure(
-        processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    _log_as_json()
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:

@@ -7,7 +7,9 @@ is looked at. Nothing is stored on the user's object: no finalizer, no annotatio
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import kopf
@@ -32,7 +34,8 @@ def registry_of(
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        return by_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def simulation_changed(body: kopf.Body, namespace: str | None, name: str | None, **_: Any) -> None:
@@ -47,6 +50,18 @@ def registry_of(
             add_for_child((namespace, body["metadata"]["labels"][LABEL_SIMULATION]))
 
     return registry
+
+
+def by_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:
+    """A pod's way to the API server by the address that every pod is told.
+
+    Kopf takes a name instead, and without a working DNS would see no change.
+    """
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port:
+        return found
+    bracketed = f"[{host}]" if ":" in host else host
+    return replace(found, server=f"https://{bracketed}:{port}")
 
 
 def kopf_settings() -> kopf.OperatorSettings:

@@ -156,7 +156,7 @@ class ControlPlane:
 
     def stop_controllers(self) -> None:
         """Nothing is made, scaled or collected any more."""
-        self._processes.end("kube-controller-manager", signal.SIGTERM)
+        self._processes.end("kube-controller-manager", signal.SIGKILL)
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """A kubeconfig file for admin, or for a service account, NAMESPACE:NAME, with a token of its own."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from urllib3.exceptions import HTTPError
+
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import parse_instant
-from diurnal_api.lease import checkpoint_of, holder
-from diurnal_api.names import LABEL_EPOCH, LABEL_SHARD, LABEL_SIMULATION
-
-PUBLISHED = "diurnal_published_messages_total"
+from diurnal_api.lease import checkpoint_of
+from diurnal_api.metrics import MESSAGES_PUBLISHED
+from diurnal_api.names import LABEL_SHARD, LABEL_SIMULATION
+from kubeapi import SIMULATIONS, KubeApi
 
 
 class KubectlError(AssertionError):
@@ -27,10 +29,10 @@ class KubectlError(AssertionError):
 
 @dataclass(frozen=True)
 class Kubectl:
-    """Runs kubectl in one namespace of one cluster."""
+    """Runs kubectl on one cluster, in one namespace; without one, objects say theirs."""
 
     kubeconfig: Path
-    namespace: str = "default"
+    namespace: str = ""
 
     def __call__(self, *arguments: str, given: str | None = None, timeout: float = 120) -> str:
         """What kubectl printed; `given` is its standard input. KubectlError where it failed."""
@@ -48,7 +50,7 @@ class Kubectl:
 
     def command(self, *arguments: str) -> list[str]:
         """The whole command."""
-        return ["kubectl", "--namespace", self.namespace, *arguments]
+        return ["kubectl", *(["--namespace", self.namespace] if self.namespace else []), *arguments]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,7 +65,7 @@ def eventually(what: str, holds: Callable[[], Any], within: float = 60.0) -> Any
         try:
             if last := holds():
                 return last
-        except (OSError, KubectlError, subprocess.TimeoutExpired) as error:
+        except (OSError, AssertionError, HTTPError, subprocess.TimeoutExpired) as error:
             last = error
         time.sleep(0.2)
     raise AssertionError(f"{what}: not within {within:g} s; last {last!r}")
@@ -71,23 +73,30 @@ def eventually(what: str, holds: Callable[[], Any], within: float = 60.0) -> Any
 
 @dataclass(frozen=True)
 class Simulation:
-    """One TrafficSimulation."""
+    """One TrafficSimulation: changed by kubectl, as people do, and looked at by requests that cost less."""
 
     kubectl: Kubectl
     name: str
+    api: KubeApi
+
+    @staticmethod
+    def of(kubectl: Kubectl, name: str) -> Simulation:
+        """In the namespace of a kubectl."""
+        return Simulation(kubectl, name, KubeApi.of(kubectl.kubeconfig))
 
     def read(self) -> dict[str, Any]:
         """The object."""
-        found: dict[str, Any] = self.kubectl.json("get", "tsim", self.name)
+        path = f"{SIMULATIONS.format(self.kubectl.namespace)}/{self.name}"
+        found: dict[str, Any] = self.api.get(path).expect()
         return found
 
     def status(self) -> dict[str, Any]:
         """Its status; empty before the operator has seen it."""
         return self.read().get("status") or {}
 
-    def patch(self, **spec: Any) -> None:
-        """A merge patch of its spec."""
-        self.kubectl("patch", "tsim", self.name, "--type=merge", "--patch", json.dumps({"spec": spec}))
+    def patch(self, **spec: Any) -> str:
+        """A merge patch of its spec; what kubectl said."""
+        return self.kubectl("patch", "tsim", self.name, "--type=merge", "--patch", json.dumps({"spec": spec}))
 
     def scale(self, shards: int) -> None:
         """As a person does."""
@@ -100,24 +109,18 @@ class Simulation:
 
     def pods(self) -> list[dict[str, Any]]:
         """Its workers' pods that are not being deleted."""
-        found = self.kubectl.json("get", "pods", f"--selector={LABEL_SIMULATION}={self.name}")["items"]
+        found = self._list("/api/v1/namespaces/{}/pods")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def pod(self, shard: int) -> dict[str, Any]:
         """The pod of a shard."""
         return next(pod for pod in self.pods() if pod["metadata"]["labels"][LABEL_SHARD] == str(shard))
 
-    def leases(self) -> list[dict[str, Any]]:
-        """Its Leases."""
-        found: list[dict[str, Any]] = self.kubectl.json(
-            "get", "leases", f"--selector={LABEL_SIMULATION}={self.name}"
-        )["items"]
-        return found
-
     def checkpoints(self) -> list[tuple[str, Checkpoint]]:
-        """Holder and checkpoint of every Lease that has one."""
-        found = ((holder(lease), checkpoint_of(lease)) for lease in self.leases())
-        return [(who, checkpoint) for who, checkpoint in found if checkpoint is not None]
+        """Name and checkpoint of every Lease that has one."""
+        leases = self._list("/apis/coordination.k8s.io/v1/namespaces/{}/leases")
+        found = ((lease["metadata"]["name"], checkpoint_of(lease)) for lease in leases)
+        return [(name, checkpoint) for name, checkpoint in found if checkpoint is not None]
 
     def settled(self, shards: int) -> bool:
         """Whether the operator has done what the spec says, and all shards are ready."""
@@ -135,6 +138,13 @@ class Simulation:
         """See `settled`."""
         eventually(f"{shards} shards are ready", lambda: self.settled(shards), within)
 
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        selected = f"?labelSelector={LABEL_SIMULATION}%3D{self.name}"
+        found: list[dict[str, Any]] = self.api.get(path.format(self.kubectl.namespace) + selected).expect()[
+            "items"
+        ]
+        return found
+
 
 def published(pod: dict[str, Any]) -> float:
     """How many messages a worker has published since it began, by its own metrics; -1 where it is silent."""
@@ -142,11 +152,6 @@ def published(pod: dict[str, Any]) -> float:
         url = f"http://{pod['status']['podIP']}:9090/metrics"
         with urllib.request.urlopen(url, timeout=2) as answer:
             for line in answer.read().decode().splitlines():
-                if line.startswith(f"{PUBLISHED} "):
+                if line.startswith(f"{MESSAGES_PUBLISHED.name} "):
                     return float(line.split()[1])
     return -1.0
-
-
-def epoch_of(thing: dict[str, Any]) -> int:
-    """The epoch that an object belongs to, by its label."""
-    return int(thing["metadata"]["labels"][LABEL_EPOCH])

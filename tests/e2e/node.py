@@ -32,6 +32,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 from binaries import COMPILED, OF_A_NODE, NoControlPlaneError, programs  # noqa: E402 (the folder of the tests)
 from containers import Containers  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
+from images import build  # noqa: E402
 from kubeapi import KubeApi  # noqa: E402
 from network import Network, run  # noqa: E402
 from processes import Processes, free_ports  # noqa: E402
@@ -87,10 +88,10 @@ class Node:
         with suppress(Exception):
             self._end_pods()
         for name in ("kube-scheduler", "kubelet"):
-            self._processes.end(name, signal.SIGTERM)
+            self._processes.end(name, signal.SIGKILL)
         self.containers.stop()
         if "kube-proxy" in self._programs:
-            self._processes.end("kube-proxy", signal.SIGTERM)
+            self._processes.end("kube-proxy", signal.SIGKILL)
             with suppress(subprocess.SubprocessError):
                 run(self._programs["kube-proxy"], "--cleanup")
         self.plane.stop()
@@ -99,9 +100,11 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
-    def load(self, image: str) -> None:
-        """Puts an image that buildah has built into the node."""
-        self.containers.load(image)
+    def image(self, part: str, tag: str = "e2e", *more: str) -> str:
+        """Builds the image of a part (operator, worker), puts it into the node, and returns its name."""
+        name = build(part, tag, *more)
+        self.containers.load(name)
+        return name
 
     def log(self, name: str) -> str:
         """What a process has written: containerd, kubelet, kube-proxy, kube-scheduler."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import kopf
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from diurnal_api.layout import parse_position
 from diurnal_operator.conditions import camel_case
 from diurnal_operator.difference import contains
 from diurnal_operator.expiry import may_be_sealed
+from diurnal_operator.handlers import by_address
 from diurnal_operator.happenings import counted
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
@@ -144,3 +146,13 @@ def test_a_silent_watch_is_found_out_by_listings() -> None:
     assert "watch is silent" in health.why_not_alive(301.0)
     health.watched("u", "3", 302.0)
     assert health.why_not_alive(303.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "server"), [("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443")]
+)
+def test_a_pod_finds_the_api_server_without_a_name(host: str, server: str) -> None:
+    found = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="t")
+    environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
+    assert by_address(found, environment).server == server
+    assert by_address(found, {}) == found

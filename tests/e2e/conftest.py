@@ -1,0 +1,69 @@
+"""Fixtures of the tests on a real node: a cluster for the session, the project's images in it, its operator.
+
+They take minutes and need root, so they run only where they are asked for: `pytest tests/e2e`, `make e2e`.
+KUBECONFIG, where it is set, is the cluster to use; else kind, where Docker runs; else a node of our own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters import AnyCluster, Given, Kind
+from node import Node
+
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "e2e: needs a cluster with a node, and images")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what lies here, leaves it out unless somebody asked for it, and keeps the order of the files."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker("e2e")
+        item.add_marker(pytest.mark.timeout(1800))
+    if not _asked_for(config):
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+def _asked_for(config: pytest.Config) -> bool:
+    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
+    return "e2e" in config.option.markexpr or any(HERE in (path, *path.parents) for path in paths)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[AnyCluster]:
+    """The cluster to test on; it fails, and never skips, where none can be had."""
+    it: AnyCluster
+    if given := os.environ.get("KUBECONFIG"):
+        it = Given(Path(given))
+    elif Kind.is_here():
+        it = Kind()
+    else:
+        it = Node()
+    it.start()
+    try:
+        yield it
+    finally:
+        it.stop()
+
+
+@pytest.fixture(scope="session")
+def node(cluster: AnyCluster) -> Node:
+    """The cluster, where it is a node of our own, whose processes and network can be harmed."""
+    if not isinstance(cluster, Node):
+        pytest.skip("only a node that the tests have brought up can be harmed: unset KUBECONFIG, stop Docker")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def images(cluster: AnyCluster) -> dict[str, str]:
+    """The project's images by part, in the cluster."""
+    return {part: cluster.image(part) for part in ("operator", "worker")}

@@ -1,0 +1,110 @@
+"""The faults of a run, how long recovery took after each, and how many repeats it cost: the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chronicle import Chronicle
+from kubectl import Simulation, eventually, published
+from oracle import Expected, Window
+from subscriber import SECOND, Subscriber
+
+OPERATOR_WITHIN = 10.0
+WORKER_WITHIN = 20.0
+
+
+@dataclass
+class Fault:
+    """One of them. Times are seconds since 1970; recoveries are seconds from `healed`, None: not asked."""
+
+    name: str
+    may_repeat: bool
+    began: float = field(default_factory=time.time)
+    healed: float = field(default_factory=time.time)
+    ended: float = 0.0
+    operator: float | None = None
+    worker: float | None = None
+    repeats: int = 0
+
+    def is_healed(self) -> None:
+        """From now on recovery counts; before, from the beginning on."""
+        self.healed = time.time()
+
+    def operator_recovered(self) -> None:
+        """The operator is at work again."""
+        self.operator = time.time() - self.healed
+
+    def worker_recovered(self) -> None:
+        """All shards publish again."""
+        self.worker = time.time() - self.healed
+
+
+class Faults:
+    """All of them, in order."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.all: list[Fault] = []
+
+    @contextmanager
+    def fault(self, name: str, *, may_repeat: bool = False) -> Iterator[Fault]:
+        """A fault happens and is recovered from."""
+        it = Fault(name, may_repeat)
+        self.all.append(it)
+        yield it
+        it.ended = time.time()
+
+    def await_publishing(self, fault: Fault, shards: int, within: float = 120.0) -> None:
+        """Waits until every shard has published something since now, and writes the time down."""
+        before: dict[str, float] = {}
+
+        def all_publish() -> bool:
+            pods = self._simulation.pods()
+            now = {pod["metadata"]["uid"]: published(pod) for pod in pods}
+            for uid, count in now.items():
+                before.setdefault(uid, max(count, 0.0) if not before else 0.0)
+            return len(now) == shards and all(0 < count != before[uid] for uid, count in now.items())
+
+        eventually(f"{shards} shards publish after {fault.name}", all_publish, within)
+        fault.worker_recovered()
+
+
+def account(faults: list[Fault], chronicle: Chronicle, subscriber: Subscriber, oracle: Expected) -> list[str]:
+    """Counts each fault's repeats, and says which of them guarantee 3 does not allow.
+
+    A repeat belongs to the fault that was the last to begin before its second publication.
+    """
+    prints, published_at = subscriber.fingerprints, subscriber.published / SECOND
+    order = np.lexsort((published_at, prints))
+    again = order[1:][prints[order[1:]] == prints[order[:-1]]]
+    begins = np.array([fault.began for fault in faults])
+    of_fault = np.searchsorted(begins, published_at[again]) - 1
+    wrong = []
+    for number, fault in enumerate(faults):
+        repeated = oracle.of(prints[again[of_fault == number]])
+        fault.repeats = len(repeated.fingerprints)
+        window = Window.of(chronicle.in_force(fault.began - 1, fault.ended))
+        beyond = int(np.count_nonzero(~window.holds(repeated)))
+        if fault.repeats and not fault.may_repeat:
+            wrong.append(f"{fault.name}: {fault.repeats} repeats, and none is allowed")
+        elif beyond:
+            wrong.append(f"{fault.name}: {beyond} of {fault.repeats} repeats lie beyond what was promised")
+    return wrong
+
+
+def table(faults: list[Fault]) -> str:
+    """As Markdown."""
+
+    def seconds(value: float | None) -> str:
+        return "" if value is None else f"{value:.1f} s"
+
+    rows = [
+        f"| {fault.name} | {seconds(fault.operator)} | {seconds(fault.worker)} | {fault.repeats:,} |"
+        for fault in faults
+    ]
+    return "\n".join(["| fault | operator | workers | repeats |", "|---|---:|---:|---:|", *rows])
