@@ -4,6 +4,7 @@ EXAMPLE := manifests/examples/app-store.yaml
 CRD := crds/trafficsimulations.diurnal.dev.yaml
 REFERENCE := docs/reference.md
 METRICS := docs/metrics.md
+INSTALLED := tools/requirements manifests/install.yaml charts/diurnal/objects
 CODE := api operator worker cli benchmarks tests
 # Two processes; a file stays in one, with what its tests share, and long files come first (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -35,9 +36,11 @@ cluster-test: setup ## Tests on a real Kubernetes API server, which is compiled 
 check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, generated files, tests with coverage
 
 .PHONY: lint
-lint: setup ## Style: ruff
+lint: setup ## Style of code, scripts and Dockerfiles: ruff, shellcheck, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
+	$(BIN)/hadolint Dockerfile.worker Dockerfile.operator
 
 # In several runs, for mypy takes the conftest files of several test folders for one module.
 .PHONY: types
@@ -54,8 +57,10 @@ arrows: setup ## Which package may import which: import-linter
 fresh: setup ## Are the generated files those that the models generate?
 	@$(BIN)/python -m diurnal_cli.crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make generate"; exit 1; }
 	@$(BIN)/python -m diurnal_cli.reference | diff -u $(REFERENCE) - || { echo "$(REFERENCE) is stale: make generate"; exit 1; }
-	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && tools/requirements.sh "$$made" && diff -r tools/requirements "$$made" || { echo "tools/requirements is stale: make generate"; exit 1; }
 	@$(BIN)/python -m diurnal_cli.metrics_page | diff -u $(METRICS) - || { echo "$(METRICS) is stale: make generate"; exit 1; }
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && \
+	tools/requirements.sh "$$made/tools/requirements" && $(BIN)/python tools/manifests.py "$$made" && \
+	for it in $(INSTALLED); do diff -ru $$it "$$made/$$it" || { echo "$$it is stale: make generate"; exit 1; }; done
 
 .PHONY: coverage
 coverage: setup ## The tests, with branch coverage of the pure modules
@@ -72,6 +77,19 @@ generate: setup ## Write the generated files anew
 	$(BIN)/python -m diurnal_cli.reference > $(REFERENCE)
 	tools/requirements.sh
 	$(BIN)/python -m diurnal_cli.metrics_page > $(METRICS)
+	$(BIN)/python tools/manifests.py
+
+.PHONY: images
+images: ## Build both images (BUILDER=docker|podman|buildah, BASE_IMAGE=...; see tools/images.sh)
+	@tools/images.sh build
+
+.PHONY: push
+push: ## Push them to REGISTRY=..., or load them into kind
+	@tools/images.sh push
+
+.PHONY: install
+install: ## Write out/install.yaml with what was pushed, and apply it to the cluster of kubectl
+	@tools/images.sh install
 
 .PHONY: bench-quick
 bench-quick: ## This worker beside a textbook loop, in under a minute

@@ -45,6 +45,7 @@ find_python() {
 # The versions of uv.lock; it is brought up to date where pyproject.toml asks for something new.
 with_uv() {
     say "setup: .venv with $(uv --version)"
+    # shellcheck disable=SC2086
     uv sync --quiet --inexact $locked
 }
 
@@ -55,6 +56,7 @@ with_pip() {
         "sudo apt-get install python3-venv"
     say "setup: .venv with $("$python" --version) and pip"
     # --group is new in pip 25.1, later than the pip that Python 3.11 brings.
+    # shellcheck disable=SC2086
     { [ -x .venv/bin/python ] || "$python" -m venv .venv; } &&
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' &&
         .venv/bin/python -m pip install --quiet $unlocked
