@@ -132,14 +132,13 @@ class LocalRunner:
             return 0
         return min(earliest(checkpoint.position) for checkpoint in stored)
 
-    def await_progress(self, process: Process, after: int = 0) -> int:
-        """Waits until every shard has passed a clock; returns the slowest one."""
+    def await_progress(self, process: Process, after: int = 0, epoch: int = 1) -> int:
+        """Waits until every shard has passed a clock in an epoch or a later one; returns the slowest one."""
 
         def passed() -> bool:
             assert process.process.poll() is None, f"ended early:\n{process.said()}"
             run = self.state.run()
-            start = 0 if run is None else run.plan.start
-            return self.clock() > max(after, start)
+            return run is not None and run.plan.epoch >= epoch and self.clock() > max(after, run.plan.start)
 
         until(passed, "progress")
         return self.clock()

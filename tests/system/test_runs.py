@@ -83,12 +83,12 @@ def test_killed_again_and_again_with_other_shards_and_traffic_the_files_hold_exa
     until(lambda: not runner.workers(), "workers end when the runner dies")
 
     process = runner.start("--set", "shards=3", "--set", "traffic.rate.eventsPerUserPerDay=80")
-    at = runner.await_progress(process, at + chance.randrange(HOUR // 4))
+    at = runner.await_progress(process, at + chance.randrange(HOUR // 4), epoch=2)
     for pid in [process.process.pid, *runner.workers().values()]:
         os.kill(pid, signal.SIGKILL)
 
     process = runner.start("--set", "shards=2", "--set", "traffic.rate.eventsPerUserPerDay=80")
-    runner.await_progress(process, at)
+    runner.await_progress(process, at, epoch=3)
     process.send(signal.SIGTERM)
     assert process.ended() == 128 + signal.SIGTERM
     assert not runner.workers()
