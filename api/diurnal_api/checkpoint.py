@@ -36,7 +36,10 @@ class Checkpoint(BaseModel):
     """The state of one shard in one epoch.
 
     ``state`` is Running, Completed, BudgetExhausted or Failed; ``reason`` and ``message`` say why it ended.
-    ``sink`` and ``tally`` are marks of the local sinks; ``dataset`` is what shard 0 resolved in a cluster.
+    ``total`` is the total of messages at which it ended, for as long as it stands there. ``sink`` and
+    ``tally`` are marks of the local sinks; ``dataset`` is what shard 0 resolved in a cluster.
+    ``drift`` is what it says of another table at that address: empty where there is none, None where it has
+    not looked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +52,9 @@ class Checkpoint(BaseModel):
     state: str = "Running"
     reason: str = ""
     message: str = ""
+    total: int | None = None
     dataset: DatasetRef | None = None
+    drift: str | None = None
     sink: dict[str, Any] = Field(default_factory=dict)
     tally: dict[str, Any] = Field(default_factory=dict)
 

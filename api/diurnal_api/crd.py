@@ -9,6 +9,7 @@ from typing import Any
 
 from diurnal_api.model import Rule
 from diurnal_api.spec import GROUP, KIND, MAX_NAME, PLURAL, VERSION, TrafficSimulation
+from diurnal_api.status import NOT_YET
 
 NAME_RULE = Rule(
     f"size(self.metadata.name) <= {MAX_NAME} && "
@@ -98,7 +99,7 @@ def open_api_schema() -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": _structural(properties["spec"], definitions),
-            "status": _observed(_structural(properties["status"], definitions)),
+            "status": _unseen(_observed(_structural(properties["status"], definitions))),
         },
         "x-kubernetes-validations": [NAME_RULE.as_kubernetes()],
     }
@@ -181,3 +182,13 @@ def _observed(node: Schema) -> Schema:
         if isinstance(result.get(key), dict):
             result[key] = _observed(result[key])
     return result
+
+
+def _unseen(status: Schema) -> Schema:
+    """The status with what it is before the operator's first visit; else kstatus takes that for finished.
+
+    A status that comes with a create is dropped, but whatever is read from the store is filled in.
+    """
+    field = "observedGeneration"
+    properties = {**status["properties"], field: {**status["properties"][field], "default": NOT_YET}}
+    return {**status, "properties": properties, "default": {field: NOT_YET}}

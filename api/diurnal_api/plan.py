@@ -115,6 +115,12 @@ class Plan(Recorded):
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     pace: Pace = Field(description="How simulated time follows real time.")
+    reached: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=SAFE_INTEGER,
+        description="Total of messages at which every shard ended before: a larger one goes on after it.",
+    )
     segments: Segments = Field(
         max_length=SLOTS,
         description="The position at which this epoch began; covers every slot once.",

@@ -16,6 +16,7 @@ from diurnal_api.plan import DatasetRef, Pace, Plan, PlannedPopulation, Regime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from diurnal_api.checkpoint import Checkpoint
     from diurnal_api.events import Events
     from diurnal_api.sink import Sink
     from diurnal_api.spec import Spec
@@ -116,6 +117,16 @@ def next_plan(plan: Plan, spec: Spec, shards: int, position: Sequence[Segment], 
 def needs_new_epoch(plan: Plan, spec: Spec, shards: int) -> bool:
     """Whether workers must stop for what changed."""
     return shards != plan.shards or spec.traffic != plan.regimes[-1].traffic
+
+
+def total_reached(plan: Plan, stored: Sequence[Checkpoint | None]) -> int | None:
+    """The total of messages at which every shard ended, now or before; ``stored`` has one for each shard.
+
+    The Nth event may share its microsecond with later ones, and then no clock lies between what went and what
+    did not: who goes on needs the number.
+    """
+    totals = {checkpoint.total if checkpoint is not None else None for checkpoint in stored}
+    return totals.pop() if len(totals) == 1 and None not in totals else plan.reached
 
 
 def pace_of(spec: Spec, shards: int) -> Pace:

@@ -10,6 +10,10 @@ from diurnal_api.model import SAFE_INTEGER, Model, Rule, Shape, Text, Whole, exa
 MAX_URI: Final = 1252
 """gs://, a bucket of at most 222 characters, a slash, an object of at most 1,024."""
 
+CONFIG_MAP: Final = "configmap:"
+COUNTRIES_FOLDER: Final = "/etc/diurnal/countries"
+"""Where the key of a ConfigMap lies as a file in a worker's pod."""
+
 MAX_USERS: Final = 5_400_000_000
 """Everyone who was online in 2025."""
 
@@ -103,6 +107,12 @@ class Countries(Model):
     config_map: ConfigMapKey | None = Field(
         default=None, description="A CSV table in a ConfigMap of the same namespace."
     )
+
+    @property
+    def address(self) -> str:
+        """Where it comes from in one word: a name, gs://BUCKET/OBJECT, or configmap:NAME/KEY."""
+        table = self.config_map
+        return self.builtin or self.uri or (f"{CONFIG_MAP}{table.name}/{table.key}" if table else "")
 
 
 class Population(Model):

@@ -10,7 +10,12 @@ from diurnal_api.plan import DatasetRef, Pace, Plan, Recorded, Regime, Segments
 
 __all__ = ["Condition", "DatasetRef", "ObservedClock", "Pace", "Plan", "Rates", "Regime", "Spent", "Status"]
 
-ConditionType = Literal["Ready", "Reconciling", "Stalled", "Throttled", "Completed", "BudgetExhausted"]
+NOT_YET = -1
+"""The generation of an object that no operator has seen: kstatus and Argo CD wait for another."""
+
+ConditionType = Literal[
+    "Ready", "Reconciling", "Stalled", "Throttled", "Completed", "BudgetExhausted", "DatasetDrift"
+]
 _Word = Annotated[Text, Field(max_length=316)]
 _Time = Annotated[Text, Field(max_length=40)]
 _Count = Annotated[Whole, Field(ge=0, le=SAFE_INTEGER)]
@@ -20,7 +25,8 @@ class Condition(Recorded):
     """One thing that is true, false or unknown of the simulation."""
 
     type: _Word = Field(
-        description="Ready (the summary), Reconciling, Stalled, Throttled, Completed or BudgetExhausted."
+        description="Ready (the summary), Reconciling, Stalled, Throttled, Completed, BudgetExhausted or "
+        "DatasetDrift."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     observed_generation: _Count | None = Field(
@@ -38,6 +44,10 @@ class ObservedClock(Recorded):
 
     time: Instant | None = Field(default=None, description="Simulated time that every slot has reached.")
     short: _Word | None = Field(default=None, description="The same in whole seconds, for tables.")
+    reach: Instant | None = Field(
+        default=None,
+        description="Simulated time that no shard was allowed to pass so far: other traffic begins here.",
+    )
     observed_at: _Time | None = Field(default=None, description="Real time of this observation.")
     speed: Number | None = Field(default=None, ge=0, description="Simulated seconds a real second, lately.")
     segments: Segments = Field(
@@ -74,8 +84,9 @@ class Spent(Recorded):
 class Status(Recorded):
     """What the operator observed. It alone writes it."""
 
-    observed_generation: _Count | None = Field(
-        default=None, description="Generation of the object that this status is about."
+    observed_generation: Annotated[Whole, Field(ge=NOT_YET, le=SAFE_INTEGER)] | None = Field(
+        default=None,
+        description="Generation of the object that this status is about; -1 before it was ever seen.",
     )
     conditions: Annotated[tuple[Condition, ...], Strict(False)] = Field(
         default=(),

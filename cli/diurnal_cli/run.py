@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from diurnal_api.layout import cut, earliest, furthest, parse_position, slots_of
 from diurnal_api.money import usd_of
-from diurnal_api.planning import UnchangeableError, next_plan
+from diurnal_api.planning import UnchangeableError, next_plan, total_reached
 from diurnal_cli.local_plan import dataset_of, plan_here, until
 from diurnal_cli.progress import Progress, Snapshot
 from diurnal_cli.settings import with_settings
@@ -28,6 +28,7 @@ from diurnal_worker.sinks.files import PARTIAL, settle
 if TYPE_CHECKING:
     from types import FrameType
 
+    from diurnal_api.checkpoint import Checkpoint
     from diurnal_api.layout import Segment
     from diurnal_api.plan import Plan
     from diurnal_api.spec import TrafficSimulation
@@ -152,11 +153,11 @@ class Run:
         shards = max(int(spec.shards), 1)
         self._refuse_another(before)
         position = position_of(self.folder, plan)
+        reached = plan.model_copy(update={"reached": total_reached(plan, stored(self.folder, plan))})
         following = until(
-            next_plan(plan, spec, shards, position, reach_of(self.folder, plan)), self.options.length
+            next_plan(reached, spec, shards, position, reach_of(self.folder, plan)), self.options.length
         )
-        changes = {"usd_per_tib": _price(spec.budget.usd_per_tib), "reached": reached_of(self.folder, before)}
-        return before.model_copy(update={"plan": following, **changes})
+        return before.model_copy(update={"plan": following, "usd_per_tib": _price(spec.budget.usd_per_tib)})
 
     def _refuse_another(self, before: LocalRun) -> None:
         plan, where = before.plan, self.folder.path
@@ -214,7 +215,7 @@ class Run:
         self._signal = number
 
     def _outcome(self, plan: Plan, last_words: str | None, *, drained: bool) -> Outcome:
-        checkpoints = [self.folder.checkpoint(int(plan.epoch), shard) for shard in range(int(plan.shards))]
+        checkpoints = stored(self.folder, plan)
         failed = next((c for c in checkpoints if c and c.state == "Failed"), None)
         if failed is not None and self._signal is None:
             return Outcome(FAILED, "Failed", f"{failed.reason}: {failed.message}")
@@ -297,8 +298,7 @@ def position_of(folder: StateFolder, plan: Plan) -> tuple[Segment, ...]:
     """Where all slots stand, by the last checkpoints of the plan's shards."""
     whole = parse_position(plan.segments)
     found: list[Segment] = []
-    for shard in range(int(plan.shards)):
-        checkpoint = folder.checkpoint(int(plan.epoch), shard)
+    for shard, checkpoint in enumerate(stored(folder, plan)):
         found += checkpoint.position if checkpoint else cut(whole, slots_of(shard, int(plan.shards)))
     return tuple(sorted(found))
 
@@ -312,13 +312,9 @@ def reach_of(folder: StateFolder, plan: Plan) -> int:
     return max([*reaches, furthest(position_of(folder, plan))])
 
 
-def reached_of(folder: StateFolder, run: LocalRun) -> int | None:
-    """The total at which every shard ended, if that is why the run stands where it does."""
-    epoch, shards = int(run.plan.epoch), range(int(run.plan.shards))
-    stored = [folder.checkpoint(epoch, shard) for shard in shards]
-    if all(checkpoint and checkpoint.state == "BudgetExhausted" for checkpoint in stored):
-        return run.plan.pace.max_messages
-    return run.reached
+def stored(folder: StateFolder, plan: Plan) -> list[Checkpoint | None]:
+    """The last checkpoint of each shard of the plan, None where it has none yet."""
+    return [folder.checkpoint(int(plan.epoch), shard) for shard in range(int(plan.shards))]
 
 
 def total_spent(folder: StateFolder) -> Spent:

@@ -2,20 +2,22 @@
 
 Ready is the summary: the simulation is as its spec wants it, which for a suspended, completed or exhausted
 one is that nothing runs. Reconciling and Stalled follow kstatus
-(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md); Throttled is for people.
+(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md); Throttled and DatasetDrift
+are for people.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from diurnal_api.status import Condition, ConditionType
 from diurnal_operator.halting import Halt
 from diurnal_operator.situation import Situation
 from diurnal_operator.throttling import Throttle
 
-TrueOrFalse = Literal["True", "False"]
+Truth = Literal["True", "False", "Unknown"]
+DATASET_DRIFT: Final = "DatasetDrift"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Progress:
 def conditions_of(
     situation: Situation, halt: Halt | None, fault: Halt | None, throttle: Throttle | None, progress: Progress
 ) -> tuple[Condition, ...]:
-    """All six, each with the time of its last change."""
+    """All seven, each with the time of its last change."""
     stalled = halt if halt is not None and halt.stalled else fault
     rest = halt if halt is not None and not halt.stalled else None
     return (
@@ -41,6 +43,7 @@ def conditions_of(
         _throttled(situation, throttle),
         _over(situation, "Completed", rest),
         _over(situation, "BudgetExhausted", rest),
+        _drift(situation),
     )
 
 
@@ -80,8 +83,19 @@ def _over(situation: Situation, kind: ConditionType, rest: Halt | None) -> Condi
     return _condition(situation, kind, "False", "NotYet", "")
 
 
+def _drift(situation: Situation) -> Condition:
+    """Whether shard 0 found another table where its dataset came from; where it has not looked, as before."""
+    first, before = situation.checkpoints.get(0), situation.status.condition(DATASET_DRIFT)
+    told = first.drift if first is not None else None
+    if told is None and before is not None and situation.is_same_run:
+        return _condition(situation, DATASET_DRIFT, before.status, before.reason, before.message)
+    if told:
+        return _condition(situation, DATASET_DRIFT, "True", "Changed", told)
+    return _condition(situation, DATASET_DRIFT, "False", "Unchanged", "")
+
+
 def _condition(
-    situation: Situation, kind: ConditionType, status: TrueOrFalse, reason: str, message: str
+    situation: Situation, kind: ConditionType, status: Truth, reason: str, message: str
 ) -> Condition:
     before = situation.status.condition(kind)
     same = before is not None and before.status == status

@@ -13,9 +13,8 @@ from diurnal_api.plan import Plan
 from diurnal_operator import manifests
 from diurnal_operator.difference import contains
 from diurnal_operator.observation import Object
-from diurnal_operator.rollout import is_current
 from diurnal_operator.settings import Settings
-from diurnal_operator.situation import Situation
+from diurnal_operator.situation import Situation, is_current
 
 
 @dataclass(frozen=True)

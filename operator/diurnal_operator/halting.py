@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from diurnal_api.layout import earliest
 from diurnal_api.plan import Pace
 from diurnal_operator.admission import Refusal
-from diurnal_operator.ceilings import WAITS, Grant
+from diurnal_operator.ceilings import OVER, WAITS, Grant
 from diurnal_operator.situation import Situation
 
 
@@ -44,11 +44,12 @@ def _over(situation: Situation, pace: Pace) -> Halt | None:
     plan = situation.plan
     if plan is None or not situation.is_same_run or len(situation.checkpoints) < int(plan.shards):
         return None
-    if not all(c.state in {"Completed", "BudgetExhausted"} for c in situation.checkpoints.values()):
+    ended = situation.checkpoints.values()
+    if not all(checkpoint.state in OVER for checkpoint in ended):
         return None
     if pace.end is not None and earliest(situation.position) >= pace.end:
         return Halt("Completed", f"the clock reached the end of the run after {_messages(situation)}")
-    if pace.max_messages is not None and situation.spent.messages >= pace.max_messages:
+    if pace.max_messages is not None and all((c.total or 0) >= pace.max_messages for c in ended):
         return Halt(
             "BudgetExhausted",
             f"the budget of the run is used after {_messages(situation)}: raise spec.budget.maxMessages or "

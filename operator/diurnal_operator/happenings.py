@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from diurnal_api.status import Status
 
-_TOLD_WHEN_TRUE = {"Stalled": "Warning", "Completed": "Normal", "BudgetExhausted": "Normal"}
+_TOLD_WHEN_TRUE = {
+    "Stalled": "Warning",
+    "Completed": "Normal",
+    "BudgetExhausted": "Normal",
+    "DatasetDrift": "Warning",
+}
+_WHEN_OVER = {
+    "Stalled": ("Recovered", "what was in the way is gone"),
+    "DatasetDrift": ("DatasetAsRead", "the run reads what its dataset's address holds"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,10 @@ def _of_conditions(before: Status, after: Status) -> tuple[Happening, ...]:
         old, new = before.condition(kind), after.condition(kind)
         was, now = (c is not None and c.status == "True" for c in (old, new))
         if now and new is not None and (not was or (old is not None and old.reason != new.reason)):
-            found.append(Happening(severity, new.reason, new.message))
+            reason = kind if kind == "DatasetDrift" else new.reason
+            found.append(Happening(severity, reason, new.message))
         elif was and not now:
-            found.append(Happening("Normal", "Recovered" if kind == "Stalled" else "Continued", _over(kind)))
+            found.append(Happening("Normal", *_WHEN_OVER.get(kind, ("Continued", "the run goes on"))))
     return tuple(found)
 
 
@@ -64,7 +74,3 @@ def _of_the_state(before: Status, after: Status) -> tuple[Happening, ...]:
     if before.state == "Suspended" and after.plan is not None and before.plan is not None:
         return (Happening("Normal", "Resumed", "the run goes on"),)
     return ()
-
-
-def _over(kind: str) -> str:
-    return "what was in the way is gone" if kind == "Stalled" else "the run goes on"

@@ -12,19 +12,17 @@ from typing import Any, Final
 
 from diurnal_api.names import deployment_name, labels, lease_name
 from diurnal_api.plan import Plan
-from diurnal_api.population import ConfigMapKey
+from diurnal_api.population import COUNTRIES_FOLDER, ConfigMapKey
 from diurnal_api.spec import API_VERSION, GROUP, KIND
 from diurnal_operator.observation import Object
 from diurnal_operator.settings import Settings
-from diurnal_operator.situation import SPENT_BEFORE, Situation
+from diurnal_operator.situation import LABEL_RUN, SPENT_BEFORE, Situation
 
 CONTAINER: Final = "worker"
 METRICS_PORT: Final = 9090
 APPLIED: Final = f"{GROUP}/applied"
 """Annotation with the digest of what was applied, so that a field that is no longer wanted is noticed."""
 USER: Final = 65532
-COUNTRIES_FOLDER: Final = "/etc/diurnal/countries"
-LABEL_RUN: Final = f"{GROUP}/run"
 _DRAIN_SHARE: Final = 2 / 3
 """Of the grace; the rest is for starting up to stop, and for the last checkpoint."""
 
@@ -178,6 +176,7 @@ def _environment(situation: Situation, plan: Plan, shard: int, settings: Setting
         "DIURNAL_LEASE_SECONDS": f"{waits.lease:g}",
         "DIURNAL_CHECKPOINT_SECONDS": f"{waits.checkpoint:g}",
         "DIURNAL_DRAIN_SECONDS": f"{waits.grace * _DRAIN_SHARE:g}",
+        "DIURNAL_DATASET_SECONDS": f"{waits.dataset:g}",
         "DIURNAL_METRICS_PORT": str(METRICS_PORT),
         **dict(settings.emulators),
     }
@@ -207,7 +206,8 @@ def _countries_volume(plan: Plan) -> list[dict[str, Any]]:
     if table is None:
         return []
     items = [{"key": table.key, "path": table.key}]
-    return [{"name": "countries", "configMap": {"name": table.name, "items": items}}]
+    # Optional, so that the worker starts without it and says what is missing; the kubelet adds it later.
+    return [{"name": "countries", "configMap": {"name": table.name, "items": items, "optional": True}}]
 
 
 def _countries_mount(plan: Plan) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diurnal_api.layout import Segment, format_position, parse_position
+from diurnal_api.layout import Segment, parse_position
 from diurnal_api.plan import Pace, Plan
 from diurnal_api.planning import UnchangeableError, pace_of
 from diurnal_api.status import Status
@@ -23,7 +23,7 @@ from diurnal_operator.happenings import Happening, counted, happenings
 from diurnal_operator.observation import Claim, Object, Observation, is_leaving
 from diurnal_operator.report import due_in, is_news, is_urgent, status_of
 from diurnal_operator.settings import Settings
-from diurnal_operator.situation import Situation
+from diurnal_operator.situation import Situation, is_current
 from diurnal_operator.throttling import throttle_of
 
 
@@ -89,6 +89,8 @@ class _Reconcile:
             following = self._next(plan)
         except UnchangeableError as error:
             return self._told(plan, halt=Halt("ImmutableField", str(error), stalled=True))
+        if self.situation.has_unnoted_loss:
+            return self._noted(plan)
         draining = rollout.drain(self.situation, plan, self.settings)
         if not draining.is_done:
             kept = self._kept_up(plan)
@@ -107,8 +109,8 @@ class _Reconcile:
 
     def _hold(self, plan: Plan) -> Decision:
         """The plan stays: the world follows it."""
-        if self.situation.plan is not None and plan.segments != self.situation.plan.segments:
-            return self._planned(plan)  # before a lost Lease is put back, its shard is told where to go on
+        if self.situation.has_unnoted_loss:
+            return self._noted(plan)
         wanted = changes(self.situation, plan, self.settings, running=self.halt is None)
         progress = self._following(plan, wanted)
         fault = self._fault(plan, wanted)
@@ -128,19 +130,20 @@ class _Reconcile:
             status=told.status, version=told.version, events=told.events, after=0.0, epoch=int(plan.epoch)
         )
 
+    def _noted(self, plan: Plan) -> Decision:
+        """Writes down how far lost Leases may have gone, before anything is put in their place."""
+        kept = self._kept_up(plan)
+        status = self._status(kept, progress=self._progress(kept, "Starting", "a Lease is lost: put back"))
+        return self._write(status, after=0.0)
+
     def _kept_up(self, plan: Plan) -> Plan:
-        """The same epoch with what changes at once: pace, dataset, and the position of lost Leases."""
+        """The same epoch with what changes at once: pace, dataset, and the total that was reached."""
         if not self.situation.is_same_run:
             return plan
         first = self.situation.checkpoints.get(0)
         dataset = plan.dataset or (first.dataset if first else None)
-        kept = self._with_pace(plan.model_copy(update={"dataset": dataset}))
-        if len(self.situation.leases) == int(plan.shards) or not self.situation.has_begun:
-            return kept
-        position = self.situation.position
-        if parse_position(plan.segments) == position:
-            return kept
-        return kept.model_copy(update={"segments": tuple(format_position(position))})
+        known = {"dataset": dataset, "reached": self.situation.reached}
+        return self._with_pace(plan.model_copy(update=known))
 
     def _with_pace(self, plan: Plan) -> Plan:
         pace = self._pace(int(plan.shards))
@@ -183,7 +186,7 @@ class _Reconcile:
 
     def _progress(self, plan: Plan, reason: str, doing: str) -> Progress:
         ready = sum(
-            rollout.is_current(deployed, plan) and is_ready(deployed)
+            is_current(deployed, plan) and is_ready(deployed)
             for shard, deployed in self.situation.deployments.items()
             if 0 <= shard < int(plan.shards)
         )
@@ -198,6 +201,16 @@ class _Reconcile:
         progress: Progress | None = None,
     ) -> Decision:
         """A decision with no more than the status, where it is time for one, and its events."""
+        return self._when_due(self._status(plan, halt=halt, fault=fault, progress=progress))
+
+    def _status(
+        self,
+        plan: Plan | None,
+        *,
+        halt: Halt | None = None,
+        fault: Halt | None = None,
+        progress: Progress | None = None,
+    ) -> Status:
         situation, settings = self.situation, self.settings
         progress = progress or Progress()
         throttle = None
@@ -210,23 +223,25 @@ class _Reconcile:
                 situation.spec, plan.pace, self.granted, ceilings, achieved, int(plan.shards)
             )
         conditions = conditions_of(situation, halt, fault, throttle, progress)
-        position = _position(situation, plan)
-        after = status_of(situation, plan, position, conditions, progress, throttle)
-        return self._when_due(after)
+        return status_of(situation, plan, _position(situation, plan), conditions, progress, throttle)
 
     def _when_due(self, after: Status) -> Decision:
         before, waits = self.situation.status, self.settings.waits
         if not is_news(before, after):
             return Decision(after=waits.resync)
         wait = 0.0 if is_urgent(before, after) else due_in(before, self.situation.seen.now, waits.status)
-        if wait > 0:
-            return Decision(after=wait)
-        changes_plan = (before.plan.as_json() if before.plan else None) != (
-            after.plan.as_json() if after.plan else None
-        )
-        version = self.situation.seen.simulation["metadata"]["resourceVersion"] if changes_plan else None
+        return Decision(after=wait) if wait > 0 else self._write(after, waits.resync)
+
+    def _write(self, status: Status, after: float) -> Decision:
+        """A status goes out; one that changes the plan only if nobody changed the object meanwhile."""
+        before = self.situation.status
+        plans = [found.plan.as_json() if found.plan else None for found in (before, status)]
+        version = self.situation.seen.simulation["metadata"]["resourceVersion"]
         return Decision(
-            status=after.as_json(), version=version, events=happenings(before, after), after=waits.resync
+            status=status.as_json(),
+            version=version if plans[0] != plans[1] else None,
+            events=happenings(before, status),
+            after=after,
         )
 
     def _again(self, told: Decision, progress: Progress, wanted: Changes) -> float:

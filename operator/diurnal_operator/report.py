@@ -49,7 +49,7 @@ def status_of(
     return Status(
         observed_generation=situation.generation,
         conditions=conditions,
-        clock=_clock(situation, position, lately if running else stopped) if position else None,
+        clock=_clock(situation, plan, position, lately if running else stopped) if plan else None,
         plan=plan,
         shards=progress.shards if running else 0,
         ready_shards=progress.ready,
@@ -141,11 +141,14 @@ def _timeless(status: Status) -> dict[str, object]:
     return told
 
 
-def _clock(situation: Situation, position: tuple[Segment, ...], lately: Measured) -> ObservedClock:
+def _clock(
+    situation: Situation, plan: Plan, position: tuple[Segment, ...], lately: Measured
+) -> ObservedClock:
     time = earliest(position)
     return ObservedClock(
         time=time,
         short=f"{format_instant(time)[:19]}Z",
+        reach=situation.reach(plan, position),
         observed_at=f"{format_instant(situation.seen.now)}",
         speed=lately.speed,
         segments=tuple(format_position(position)),

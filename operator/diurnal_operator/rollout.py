@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diurnal_api.layout import format_position, latest, parse_position
-from diurnal_api.lease import checkpoint_of, is_sealed, sealed
-from diurnal_api.names import LABEL_EPOCH
+from diurnal_api.lease import is_sealed, sealed
 from diurnal_api.plan import Plan
 from diurnal_api.planning import first_plan, needs_new_epoch, next_plan
 from diurnal_operator import manifests
 from diurnal_operator.expiry import may_be_sealed
-from diurnal_operator.manifests import LABEL_RUN
-from diurnal_operator.observation import Object, SeenLease, label_number
+from diurnal_operator.observation import Object, SeenLease
 from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation
 
@@ -86,9 +84,14 @@ def begin(situation: Situation, shards: int, settings: Settings) -> Plan:
 
 def advance(situation: Situation, plan: Plan, shards: int) -> Plan:
     """The next epoch of the same run, from where its slots stand; UnchangeableError where that cannot be."""
-    following = next_plan(plan, situation.spec, shards, situation.position, situation.reach)
+    position = situation.position
+    following = next_plan(plan, situation.spec, shards, position, situation.reach(plan, position))
     return following.model_copy(
-        update={"epoch": int(plan.epoch) + 1, "segments": tuple(format_position(situation.position))}
+        update={
+            "epoch": int(plan.epoch) + 1,
+            "segments": tuple(format_position(position)),
+            "reached": situation.reached,
+        }
     )
 
 
@@ -96,16 +99,8 @@ def _recovered(situation: Situation, plan: Plan) -> tuple[str, ...]:
     """Where a run goes on whose status was lost; for a run that is really new, its start."""
     if situation.plan is not None:
         return plan.segments
-    of_run = (
-        s.lease for s in situation.seen.leases if s.lease["metadata"]["labels"].get(LABEL_RUN) == plan.run
-    )
-    checkpoints = filter(None, map(checkpoint_of, of_run))
-    return tuple(format_position(latest(parse_position(plan.segments), *(c.position for c in checkpoints))))
-
-
-def is_current(deployed: Object, plan: Plan) -> bool:
-    """Whether a Deployment is of the plan's epoch."""
-    return label_number(deployed, LABEL_EPOCH) == int(plan.epoch)
+    positions = (checkpoint.position for checkpoint in situation.checkpoints_of(plan.run))
+    return tuple(format_position(latest(parse_position(plan.segments), *positions)))
 
 
 def _running(situation: Situation) -> list[int]:

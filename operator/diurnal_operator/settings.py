@@ -48,6 +48,7 @@ class Waits:
     settle: float = 0.1
     grace: float = 45.0
     unclaimed: float = 60.0
+    dataset: float = 300.0
     leader_lease: float = 10.0
     leader_renew: float = 3.0
     leader_retry: float = 1.0

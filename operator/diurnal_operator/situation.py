@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Final
 
 from diurnal_api.checkpoint import Checkpoint, Spent
-from diurnal_api.instants import format_instant
-from diurnal_api.layout import Segment, earliest, furthest, latest, parse_position, parse_segment
+from diurnal_api.instants import format_instant, parse_instant
+from diurnal_api.layout import Segment, furthest, latest, parse_position, parse_segment
 from diurnal_api.lease import checkpoint_of, is_sealed
-from diurnal_api.names import LABEL_SHARD, uid_part
+from diurnal_api.names import LABEL_EPOCH, LABEL_SHARD, uid_part
 from diurnal_api.plan import Plan
+from diurnal_api.planning import total_reached
 from diurnal_api.spec import GROUP, Spec, TrafficSimulation
 from diurnal_api.status import Status
 from diurnal_operator.observation import Object, Observation, SeenLease, label_number
@@ -19,8 +20,12 @@ from diurnal_operator.observation import Object, Observation, SeenLease, label_n
 SPENT_BEFORE: Final = f"{GROUP}/spent-before"
 """Annotation of shard 0's Lease: what earlier epochs of the run spent, as JSON."""
 
+LABEL_RUN: Final = f"{GROUP}/run"
+
 _MICROSECONDS: Final = 1e6
 _QUARTER: Final = 900_000_000
+_SKEW_LASTS: Final = 15.0
+"""Real seconds in which a run surely moves by no more than its bound on skew, a minute at its mean speed."""
 
 
 @dataclass(frozen=True)
@@ -116,27 +121,79 @@ class Situation:
             *(checkpoint.position for checkpoint in self.checkpoints.values()),
         )
 
-    @property
-    def reach(self) -> int:
-        """The furthest simulated time that any shard may have sent.
+    def checkpoints_of(self, run: str) -> tuple[Checkpoint, ...]:
+        """What the shards of all epochs of a run wrote down, as far as their Leases are still there."""
+        of_run = (s.lease for s in self.seen.leases if s.lease["metadata"]["labels"].get(LABEL_RUN) == run)
+        return tuple(filter(None, map(checkpoint_of, of_run)))
 
-        A shard without a checkpoint promised something that is lost; it was not further ahead of the status
-        than the plan's bound on skew lets a leader be, counted in whole quarters of an hour.
-        """
-        assert self.plan is not None  # asked only of a run
-        promised = [checkpoint.reach for checkpoint in self.checkpoints.values()]
-        known = max([*promised, furthest(self.position)])
-        if len(self.checkpoints) == int(self.plan.shards) or not self.has_begun:
+    def reach(self, plan: Plan, position: tuple[Segment, ...]) -> int:
+        """The furthest simulated time that any shard, of any epoch of the plan's run, may have sent."""
+        promised = [int(checkpoint.reach) for checkpoint in self.checkpoints_of(plan.run)]
+        known = max([furthest(position), *promised])
+        if self.plan is None or self.plan.run != plan.run:
             return known
-        bound = earliest(self.position) + round(self.plan.pace.skew_seconds * _MICROSECONDS)
-        return max(known, -(-bound // _QUARTER) * _QUARTER)
+        return max(known, self._noted_reach, self._lost_reach)
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """Shards whose Lease of this epoch is gone, and with it what they promised last."""
+        if self.plan is None or not self.has_begun:
+            return ()
+        return tuple(shard for shard in range(int(self.plan.shards)) if shard not in self.leases)
+
+    @property
+    def has_unnoted_loss(self) -> bool:
+        """Whether the status does not yet allow for what lost Leases may have promised.
+
+        It has to before they are put back: an empty Lease looks like one that nobody ever took.
+        """
+        if not self.lost or not self._is_moving:
+            return False
+        assert self.plan is not None  # where a shard is lost
+        half = round(float(self.plan.pace.skew_seconds) * _MICROSECONDS / 2)
+        return self._noted_reach < furthest(self.position) + half
+
+    @property
+    def _noted_reach(self) -> int:
+        clock = self.status.clock
+        return int(clock.reach) if clock is not None and clock.reach is not None else 0
+
+    @property
+    def _lost_reach(self) -> int:
+        """A bound on what lost Leases promised since the last status, in whole quarters of an hour."""
+        clock = self.status.clock
+        if not self.lost or not self._is_moving or clock is None or clock.observed_at is None:
+            return 0
+        assert self.plan is not None  # where a shard is lost
+        seconds = max(self.seen.now - parse_instant(clock.observed_at), 0) / _MICROSECONDS
+        unseen = seconds / _SKEW_LASTS if clock.speed != 0 else 0.0
+        ahead = float(self.plan.pace.skew_seconds) * (1 + unseen)
+        bound = furthest(self.position) + round(ahead * _MICROSECONDS)
+        return -(-bound // _QUARTER) * _QUARTER
+
+    @property
+    def _is_moving(self) -> bool:
+        """Whether workers ran when the status was written: what rests has promised nothing new since."""
+        settling = self.status.condition("Reconciling")
+        return int(self.status.shards) > 0 or (settling is not None and settling.status == "True")
+
+    @property
+    def reached(self) -> int | None:
+        """The total of messages at which every shard of the run ended, now or before."""
+        if self.plan is None or not self.is_same_run:
+            return None
+        return total_reached(self.plan, [self.checkpoints.get(s) for s in range(int(self.plan.shards))])
 
     @property
     def has_begun(self) -> bool:
-        """Whether any worker of this epoch ever took its Lease, or moved the clock."""
+        """Whether any worker of this epoch was ever started, took its Lease, or moved the clock.
+
+        A Deployment of the epoch is made only after all its Leases.
+        """
         assert self.plan is not None  # asked only of a run
         taken = any(seen.was_held for seen in self.leases.values())
-        return taken or self.position != parse_position(self.plan.segments)
+        started = any(is_current(deployed, self.plan) for deployed in self.seen.deployments)
+        return taken or started or self.position != parse_position(self.plan.segments)
 
     @property
     def is_sealed(self) -> bool:
@@ -181,6 +238,11 @@ class Situation:
     def real_time(self) -> str:
         """Now, as conditions write it."""
         return f"{format_instant(self.seen.now)[:19]}Z"
+
+
+def is_current(deployed: Object, plan: Plan) -> bool:
+    """Whether a Deployment is of the plan's epoch."""
+    return label_number(deployed, LABEL_EPOCH) == int(plan.epoch)
 
 
 def _spent(text: str | None) -> Spent:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from gitops import kstatus, run
 from kubeapi import SIMULATIONS, Answer
 from place import ROOT, Cluster, Namespace, simulation
 
+UNSEEN = {"observedGeneration": -1}
 TOPIC = "projects/acme-prod-7/topics/user-interactions"
 HERE = SIMULATIONS.format("default")
 STRICT = f"{HERE}?fieldValidation=Strict&dryRun=All"
@@ -344,7 +347,53 @@ def test_leaving_a_field_out_of_a_replacement_is_no_way_around_the_nonce(
 
 def test_a_user_cannot_write_the_status_with_the_spec(namespace: Namespace) -> None:
     body = {**simulation(spec()), "status": {"shards": 9}}
-    assert "status" not in namespace.api.post(namespace.simulations, body).expect()
+    assert namespace.api.post(namespace.simulations, body).expect()["status"] == UNSEEN
+
+
+def test_an_object_that_no_operator_has_seen_says_so_however_it_is_read(running: Namespace) -> None:
+    """kstatus takes an object without a status for finished; with this one it waits."""
+    path = f"{running.simulations}/world"
+    read = running.api.get(path).expect()
+    [listed] = running.api.get(running.simulations).expect()["items"]
+    watched = running.api.get(f"{running.simulations}?watch=1&timeoutSeconds=1").body
+    event = json.loads(watched.splitlines()[0]) if isinstance(watched, str) else watched
+    for found in (read, listed, event["object"]):
+        assert found["status"] == UNSEEN
+        assert kstatus(found) == "InProgress"
+        assert run("health.lua", found)["status"] == "Progressing"
+
+
+def test_a_status_that_somebody_emptied_says_again_that_nobody_has_seen_it(running: Namespace) -> None:
+    path = f"{running.simulations}/world"
+    running.api.merge(f"{path}/status", {"status": {"observedGeneration": 1, "shards": 2}}).expect()
+    emptied: dict[str, Any] | None
+    for emptied in ({}, None):
+        stored = running.api.get(path).expect()
+        running.api.put(f"{path}/status", {**stored, "status": emptied}).expect()
+        assert running.read()["status"] == UNSEEN
+
+
+def test_an_object_stored_before_is_filled_in_too_and_applied_over_without_a_conflict(
+    running: Namespace,
+) -> None:
+    """Server-side apply of the status meets a default, which no manager owns."""
+    path = f"{running.simulations}/world/status"
+    body = {**simulation(None), "status": {"observedGeneration": 1, "state": "Running"}}
+    del body["spec"]
+    written = running.api.apply(path, body, manager="diurnal-operator").expect()
+    assert written["status"] == {"observedGeneration": 1, "state": "Running"}
+
+
+def test_a_part_of_the_status_that_loses_its_last_field_to_apply_is_left_out(running: Namespace) -> None:
+    """An emptied object would be stored as null, which the schema refuses: the operator leaves it out."""
+    path = f"{running.simulations}/world/status"
+    body = simulation(None)
+    del body["spec"]
+    for status in ({"rate": {"expected": 5}}, {}, {"rate": {"achieved": 1}}):
+        running.api.apply(path, {**body, "status": status}, manager="diurnal-operator").expect()
+    assert running.read()["status"] == {**UNSEEN, "rate": {"achieved": 1}}
+    refused = running.api.apply(path, {**body, "status": {"rate": {}}}, manager="diurnal-operator")
+    said(refused, "status.rate", "must be of type object")
 
 
 def test_the_status_is_written_apart_and_leaves_the_spec_alone(running: Namespace) -> None:

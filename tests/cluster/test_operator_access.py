@@ -137,7 +137,7 @@ def test_argo_cd_and_kstatus_follow_it_through_life(served: Served) -> None:
     served.api.merge(path, {"spec": {"worker": {"serviceAccountName": "default"}}}).expect()
     until("Progressing", "InProgress")
     agreed = {
-        "Progressing": {"InProgress", "Current"},  # kstatus takes what nobody has seen for done
+        "Progressing": {"InProgress"},
         "Healthy": {"Current"},
         "Suspended": {"Current"},
         "Degraded": {"Failed"},

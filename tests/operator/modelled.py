@@ -13,7 +13,7 @@ from typing import Any
 from diurnal_api import lease as leases
 from diurnal_api.checkpoint import Checkpoint, Spent
 from diurnal_api.instants import MINUTE, SECOND
-from diurnal_api.layout import SLOTS, Segment, cut, format_position, merge, parse_position, slots_of
+from diurnal_api.layout import SLOTS, Segment, cut, format_position, latest, merge, parse_position, slots_of
 from diurnal_api.names import lease_name
 from diurnal_api.plan import Plan
 from diurnal_operator.observation import Claim, Observation, SeenLease
@@ -62,6 +62,7 @@ class ModelCluster:
     seen: dict[str, tuple[str, int]] = field(default_factory=dict)
     done: list[int] = field(default_factory=lambda: [START] * SLOTS)
     sent_until: int = START
+    promise: int = 5  # minutes that a worker's reach is ahead of its clock
     run: str = ""
     status_writes: int = 0
     events: list[str] = field(default_factory=list)
@@ -246,7 +247,7 @@ class ModelCluster:
         pod = self.pods.pop(name, None)
         if pod is not None and pod.holds:
             for segment in pod.segments:
-                self.sent_until = max(self.sent_until, segment.clock + 5 * MINUTE)
+                self.sent_until = max(self.sent_until, segment.clock + self.promise * MINUTE)
 
     def _go_on(self, pod: Pod, minutes: int) -> None:
         plan = self.status.get("plan")
@@ -295,8 +296,9 @@ class ModelCluster:
         pod.holds = True
         found = leases.checkpoint_of(lease)
         plan = self.plan
-        begun = cut(parse_position(plan.segments), slots_of(pod.shard, int(plan.shards)))
-        pod.segments = found.position if found else begun
+        known = latest(parse_position(plan.segments), parse_position(self.status["clock"]["segments"]))
+        begun = cut(known, slots_of(pod.shard, int(plan.shards)))
+        pod.segments = latest(begun, found.position if found else ())
         pod.spent = found.spent.messages if found else 0
         self._check_begin(pod)
         return self.leases[lease["metadata"]["name"]]
@@ -315,8 +317,10 @@ class ModelCluster:
         over = plan.pace.end is not None and min(s.clock for s in pod.segments) >= plan.pace.end
         checkpoint = Checkpoint(
             epoch=pod.epoch, shard=pod.shard, segments=tuple(format_position(pod.segments)),
-            reach=clock + 5 * MINUTE, spent=Spent(messages=pod.spent, billed_bytes=pod.spent * 500),
+            reach=clock + self.promise * MINUTE,
+            spent=Spent(messages=pod.spent, billed_bytes=pod.spent * 500),
             state="Completed" if over else "Running",
+            total=plan.pace.max_messages if pod.ended and pod.ended[0] == "BudgetExhausted" else None,
         )  # fmt: skip
         if pod.ended is not None:
             state, reason, message = pod.ended

@@ -184,6 +184,87 @@ def test_other_traffic_is_a_new_regime_from_the_furthest_promise() -> None:
     assert "TrafficChanged" in world.events
 
 
+OTHER = {"rate": {"eventsPerUserPerDay": 10}}
+
+
+def crash_all(world: ModelCluster) -> None:
+    """Every worker dies after it sent all that it may, and its Lease runs out."""
+    for name in list(world.pods):
+        world.crash(name)
+
+
+def test_a_promise_of_an_earlier_epoch_is_kept_by_the_next_change_of_traffic() -> None:
+    """What crashed workers sent lies ahead of where the next epoch begins, and of what that promises."""
+    world = running()
+    world.promise = 300
+    world.work(30)
+    crash_all(world)
+    world.promise = 5
+    world.change(shards=3)
+    world.settle()
+    assert world.plan.segments == (f"0-1023@{format_instant(START + 30 * MINUTE)}",)
+    world.change(traffic=OTHER)
+    world.settle()
+    assert world.plan.regimes[-1].start == START + 330 * MINUTE
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_promise_outlives_its_lease_in_the_status(lost: int) -> None:
+    world = running()
+    world.promise = 300
+    world.work(30)
+    world.now += 20 * SECOND
+    world.look()
+    crash_all(world)
+    for name in list(world.leases)[:lost]:
+        del world.leases[name]
+    world.promise = 5
+    world.change(traffic=OTHER)
+    world.settle()
+    assert world.plan.regimes[-1].start >= START + 330 * MINUTE
+
+
+def test_a_promise_that_no_status_told_is_allowed_for_before_its_lease_is_put_back() -> None:
+    """Also where the operator dies right after that: an empty Lease looks like one that nobody took."""
+    world = running()
+    world.work(30)
+    world.now += 20 * SECOND
+    world.look()
+    world.work(20)
+    crash_all(world)
+    world.leases.clear()
+    world.look()
+    assert not world.leases
+    world.look()
+    assert len(world.leases) == 2
+    world.change(traffic=OTHER)
+    world.settle()
+    assert world.plan.regimes[-1].start >= START + 55 * MINUTE
+
+
+def test_a_loss_is_noted_once_however_the_other_shards_move_on() -> None:
+    world = running(3)
+    world.keep_working(2)
+    del world.leases[min(world.leases)]
+    world.look()
+    world.work(1)
+    world.look()
+    assert len(world.leases) == 3
+
+
+def test_a_rest_promises_nothing_new_however_long_it_lasts() -> None:
+    world = running()
+    world.work(30)
+    world.change(suspend=True)
+    world.settle()
+    world.now += 7 * 86_400 * SECOND
+    world.leases.clear()
+    world.settle()
+    world.change(suspend=False, traffic=OTHER)
+    world.settle()
+    assert world.plan.regimes[-1].start == START + 35 * MINUTE
+
+
 def test_another_pace_is_obeyed_in_the_same_epoch() -> None:
     world = running()
     world.change(budget={"maxMessagesPerSecond": 77}, clock={"maxSpeed": 5, "end": "2026-02-01T00:00:00Z"})
@@ -224,6 +305,40 @@ def test_an_exhausted_budget_rests_and_a_larger_one_goes_on() -> None:
     world.settle()
     assert world.status["ready"] == "2/2"
     assert world.condition("BudgetExhausted")["status"] == "False"
+
+
+def test_the_total_that_was_reached_lasts_longer_than_its_leases_and_its_epoch() -> None:
+    """Where the Nth event shares its microsecond with the next one, only the number tells them apart."""
+    world = running(budget={"maxMessages": 100})
+    end(world, "BudgetExhausted")
+    world.settle()
+    assert world.plan.reached == 100
+    world.leases.clear()
+    world.change(budget={"maxMessages": 200}, shards=3)
+    world.settle()
+    assert (world.plan.epoch, world.plan.reached, world.plan.pace.max_messages) == (2, 100, 200)
+    world.change(restartNonce=1)
+    world.settle()
+    assert "reached" not in world.status["plan"]
+
+
+def test_a_total_that_only_some_shards_have_reached_is_none_of_the_run() -> None:
+    world = running(budget={"maxMessages": 100})
+    first = next(iter(world.pods.values()))
+    first.ended = ("BudgetExhausted", "", "")
+    world.work()
+    world.change(budget={"maxMessages": 200}, shards=3)
+    world.settle()
+    assert (world.plan.epoch, world.plan.reached) == (2, None)
+
+
+def test_a_total_that_was_raised_before_all_had_reached_it_is_not_mistaken_for_the_new_one() -> None:
+    world = running(budget={"maxMessages": 100})
+    end(world, "BudgetExhausted")
+    world.change(budget={"maxMessages": 200})
+    world.look()
+    assert (world.plan.reached, world.plan.pace.max_messages) == (100, 200)
+    assert world.status["state"] != "BudgetExhausted"
 
 
 def test_a_failed_worker_is_told_and_left_to_try_again() -> None:
@@ -406,6 +521,46 @@ def test_the_dataset_that_shard_0_found_becomes_part_of_the_plan() -> None:
     assert world.plan.dataset is not None
     assert world.plan.dataset.sha256 == "ab"
     assert world.plan.epoch == 1
+
+
+def drifted(world: ModelCluster, text: str | None) -> None:
+    """Shard 0 says what it saw at the address of its dataset."""
+    name = min(world.leases)
+    annotations = world.leases[name]["metadata"]["annotations"]
+    found = Checkpoint.model_validate_json(annotations["diurnal.dev/checkpoint"])
+    told = found.model_copy(update={"drift": text})
+    world.leases[name] = renewed(world.leases[name], told, world.now)
+    world.now += 20 * SECOND
+    world.look()
+
+
+def test_a_dataset_that_changed_is_told_until_a_new_run_takes_it() -> None:
+    world = running()
+    assert world.condition("DatasetDrift")["status"] == "False"
+    drifted(world, "gs://tables/world.csv has generation 5 now")
+    drift = world.condition("DatasetDrift")
+    assert (drift["status"], drift["reason"]) == ("True", "Changed")
+    assert "generation 5" in drift["message"]
+    assert world.condition("Ready")["status"] == "True"
+    assert world.events[-1] == "DatasetDrift"
+    drifted(world, None)
+    assert world.condition("DatasetDrift") == drift  # it has not looked again
+    world.change(shards=3)
+    world.settle()
+    assert world.condition("DatasetDrift")["status"] == "True"
+    world.change(restartNonce=1)
+    world.settle()
+    assert world.condition("DatasetDrift")["status"] == "False"
+
+
+def test_a_config_map_is_mounted_where_the_worker_reads_it() -> None:
+    world = running(population={"countries": {"configMap": {"name": "tables", "key": "world.csv"}}})
+    pod = next(iter(world.deployments.values()))["spec"]["template"]["spec"]
+    [volume] = [v for v in pod["volumes"] if v["name"] == "countries"]
+    [mount] = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "countries"]
+    items = [{"key": "world.csv", "path": "world.csv"}]
+    assert volume["configMap"] == {"name": "tables", "items": items, "optional": True}
+    assert mount == {"name": "countries", "mountPath": "/etc/diurnal/countries", "readOnly": True}
 
 
 def test_a_change_of_pods_rolls_a_few_shards_at_a_time() -> None:

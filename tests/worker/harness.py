@@ -21,7 +21,7 @@ import numpy as np
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.layout import SLOTS, Segment, cut, earliest, parse_position, slots_of
 from diurnal_api.plan import Plan
-from diurnal_api.planning import first_plan, next_plan
+from diurnal_api.planning import first_plan, next_plan, total_reached
 from diurnal_api.spec import Spec
 from diurnal_worker.checkpoints import StoreUnavailableError
 from diurnal_worker.dataset import Country, Dataset
@@ -213,7 +213,6 @@ class Run:
         self.slowest: int | None = None
         self.crash_at: int | None = None
         self.furthest_reach = 0
-        self.reached: int | None = None
         self._operations = 0
         self._clocks = np.zeros(SLOTS, np.int64)
         self._checkpoints: dict[tuple[int, int], Checkpoint] = {}
@@ -284,10 +283,9 @@ class Run:
         """What the operator does once nothing runs: the next plan, and its shards."""
         assert not self._alive
         stored = [self.checkpoint(shard) for shard in range(int(self.plan.shards))]
-        if all(checkpoint and checkpoint.state == "BudgetExhausted" for checkpoint in stored):
-            self.reached = self.plan.pace.max_messages
+        plan = self.plan.model_copy(update={"reached": total_reached(self.plan, stored)})
         reach = max([self.furthest_reach, *(c.reach for c in self._checkpoints.values())])
-        self.plan = next_plan(self.plan, wanted, shards, self.position(), reach)
+        self.plan = next_plan(plan, wanted, shards, self.position(), reach)
         self.spec = wanted
         self.slowest, self._status_due = None, 0.0
         self.workshop = self._build()
@@ -410,7 +408,6 @@ class Run:
             self.clock,
             self.settings,
             self.checkpoint(number),
-            reached=self.reached,
         )
         self._alive[number] = shard
         return shard

@@ -4,9 +4,11 @@ The API server is a fake that keeps state (fake_api.py); the clocks are the mach
 scaled down. The same life on a real API server is in tests/cluster.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,8 @@ from fake_api import FakeApi
 
 UID = "1a2b3c4d-0000-0000-0000-000000000000"
 NAME = "app-store"
-TIMING = Timing(lease=3.0, checkpoint=0.05, poll=0.02, look=0.05, retry=0.2, drain=2.0)
+TIMING = Timing(lease=3.0, checkpoint=0.05, poll=0.02, look=0.05, retry=0.2, drain=2.0, dataset=0.1)
+TABLE = b"alpha3,population,internet_fraction,timezone\nNOR,5639000,0.99,Europe/Oslo\n"
 
 
 def spec_of(**parts: Any) -> Spec:
@@ -59,11 +62,13 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def working(api: FakeApi) -> Iterator[tuple[PodWorker, list[int], threading.Event]]:
+def working(
+    api: FakeApi, mounted: str = "/nowhere"
+) -> Iterator[tuple[PodWorker, list[int], threading.Event]]:
     """A worker at work in a thread; its exit code is appended when it ends."""
     me = Identity(NAME, "default", UID, "run-0", 1, 0, "pod-a")
     stopped, codes = threading.Event(), list[int]()
-    worker = PodWorker(me, api, BootClock(), TIMING, stopped)
+    worker = PodWorker(me, api, BootClock(), TIMING, stopped, mounted=mounted)
     thread = threading.Thread(target=lambda: codes.append(worker.run()))
     thread.start()
     try:
@@ -89,6 +94,11 @@ def said(api: FakeApi) -> Checkpoint | None:
 def state(api: FakeApi) -> str:
     found = said(api)
     return found.state if found else ""
+
+
+def messages(api: FakeApi) -> int:
+    found = said(api)
+    return found.spent.messages if found else 0
 
 
 def test_a_run_is_done_to_its_end_and_the_lease_given_back(api: FakeApi) -> None:
@@ -180,6 +190,35 @@ def test_a_dataset_that_cannot_be_read_is_a_failure_with_its_reason(api: FakeApi
     found = said(api)
     assert found is not None
     assert "no-such-file.csv" in found.message
+
+
+def test_a_config_map_is_read_once_it_is_there_and_one_that_changes_is_told_but_not_taken(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    """The run goes on with the table that it began with; the words of another go into the checkpoint."""
+    countries = {"configMap": {"name": "tables", "key": "world.csv"}}
+    publish_plan(api, spec_of(population={"countries": countries}, budget={"maxMessagesPerSecond": 100}))
+    with working(api, str(tmp_path)):
+        until(lambda: (c := said(api)) is not None and c.reason == "ConfigMapMissing")
+        (tmp_path / "world.csv").write_bytes(TABLE)
+        until(lambda: (c := said(api)) is not None and c.state == "Running" and c.drift == "")
+        found = said(api)
+        assert found is not None
+        assert found.dataset is not None
+        assert found.dataset.sha256 == hashlib.sha256(TABLE).hexdigest()
+        (tmp_path / "world.csv").write_bytes(TABLE.replace(b"NOR", b"SWE"))
+        until(lambda: (c := said(api)) is not None and "another table" in (c.drift or ""))
+        then = said(api)
+        until(
+            lambda: (
+                (c := said(api)) is not None and then is not None and c.spent.messages > then.spent.messages
+            )
+        )
+    api.simulations[NAME]["status"]["plan"]["dataset"] = found.dataset.as_json()
+    with working(api, str(tmp_path)):
+        until(lambda: (c := said(api)) is not None and c.reason == "ConfigMapChanged")
+        (tmp_path / "world.csv").write_bytes(TABLE)
+        until(lambda: state(api) == "Running")
 
 
 def test_an_api_server_that_is_away_is_survived(api: FakeApi) -> None:

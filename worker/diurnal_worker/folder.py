@@ -44,7 +44,6 @@ class LocalRun(BaseModel):
     gzip: bool = False
     usd_per_tib: str = "40"
     wall_seconds: float = 0.0
-    reached: int | None = None  # the total that ended it before, where a higher one goes on
 
 
 class FolderInUseError(Exception):

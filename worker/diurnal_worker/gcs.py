@@ -96,6 +96,19 @@ def fetch(
             raise gone or problem(str(address), error) from None
 
 
+def newest(address: Address, *, client: storage.Client | None = None) -> int | None:
+    """Return the generation that the object has now, None where there is none; one request for metadata.
+
+    Raises DatasetError, or DatasetUnavailableError where trying again later may help.
+    """
+    with _bucket(address, client) as bucket:
+        try:
+            blob = bucket.get_blob(address.name, retry=DEFAULT_RETRY.with_timeout(PATIENCE), timeout=ATTEMPT)
+        except FOREIGN_ERRORS as error:
+            raise problem(str(address), error) from None
+        return None if blob is None else int(blob.generation)
+
+
 @contextmanager
 def _bucket(address: Address, client: storage.Client | None) -> Iterator[Any]:
     """Hand out the bucket, by the given client or by one that lives as long as this."""

@@ -68,7 +68,7 @@ def _other_generation(uri: str, generation: int | None, present: int) -> Dataset
         )
     return DatasetError(
         f"{uri}: generation {generation} is gone, the object now has generation {present}; "
-        f"restore the old one, or write generation: {present} if the change is wanted",
+        f"restore the old one, or begin a new run with generation: {present}",
         "GenerationGone",
     )
 

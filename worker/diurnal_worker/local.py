@@ -63,7 +63,6 @@ def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int
         _settings(run),
         found,
         Tally(workshop.maker, tally.get("open")),
-        reached=run.reached,
     )
     return _drive(shard, stopped)
 

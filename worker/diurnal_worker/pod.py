@@ -11,30 +11,32 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from diurnal_api.plan import DatasetRef
+from diurnal_api.population import COUNTRIES_FOLDER
 from diurnal_worker.account import CountryCounts
 from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, UnavailableError
 from diurnal_worker.beginning import Memory, beginning
 from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
+from diurnal_worker.lookout import Lookout
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Metrics
 from diurnal_worker.obeying import Identity, Orders, Slowest, orders
 from diurnal_worker.probes import Health, serve
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
-from diurnal_worker.sources import load
+from diurnal_worker.sources import drift, load
 from diurnal_worker.tenure import LeaseLostError, Tenure
 from diurnal_worker.workshop import build_workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from diurnal_api.plan import Plan
     from diurnal_worker.checkpoints import Checkpoint
@@ -64,6 +66,7 @@ class Timing:
     look: float = 5.0
     retry: float = 30.0
     drain: float = 30.0
+    dataset: float = 300.0
 
     @staticmethod
     def from_environment(environment: Mapping[str, str], shards: int = 1) -> Timing:
@@ -81,6 +84,7 @@ class Timing:
             seconds("LOOK", lease / 3) * rarer,
             seconds("RETRY", 2 * lease),
             seconds("DRAIN", 2 * lease),
+            seconds("DATASET", 300.0),
         )
 
 
@@ -96,12 +100,14 @@ class PodWorker:
         stopped: threading.Event,
         *,
         by_country: bool = False,
+        mounted: str = COUNTRIES_FOLDER,
     ) -> None:
         self.me, self.api, self.clock, self.timing, self.stopped = me, api, clock, timing, stopped
         self.health, self.metrics = Health(), Metrics(getattr(api, "errors", None))
-        self._by_country = by_country
+        self._by_country, self._mounted = by_country, mounted
         self._slowest = Slowest()
         self._memory = Memory()
+        self._lookout: Lookout | None = None
         self._looked_at = float("-inf")
         self._log = structlog.get_logger().bind(
             simulation=f"{me.namespace}/{me.name}", shard=me.shard, epoch=me.epoch
@@ -172,7 +178,9 @@ class PodWorker:
             dataset = self._dataset(plan)
             if dataset is None:
                 return None
-            return self._drive(self._shard(plan, dataset, sink, tenure, begin), tenure)
+            shard = self._shard(plan, dataset, sink, tenure, begin)
+            with self._watching(plan, shard):
+                return self._drive(shard, tenure)
         except (DatasetError, PermanentSinkError) as error:
             self._record_failure(begin, tenure, getattr(error, "reason", "Failed"), str(error))
             return self._wait_to_retry(tenure)
@@ -197,6 +205,7 @@ class PodWorker:
                 self._pause(shard)
                 continue
             self.health.ready = True
+            shard.drift = self._lookout.news if self._lookout else None
             wait = shard.step()
             self.metrics.sample(self.clock.monotonic())
             if wait is not None:
@@ -277,14 +286,32 @@ class PodWorker:
         """The dataset: shard 0 finds out which bytes, the others wait until the plan says so."""
         if plan.dataset is not None:
             generation = None if plan.dataset.generation is None else int(plan.dataset.generation)
-            return load(plan.dataset.uri, generation=generation, sha256=plan.dataset.sha256 or None)
+            return load(
+                plan.dataset.uri,
+                generation=generation,
+                sha256=plan.dataset.sha256 or None,
+                mounted=self._mounted,
+            )
         if self.me.shard != 0:
             self._say("waiting", "shard 0 has not found the dataset yet")
             return None
         countries = plan.population.countries
-        reference = countries.builtin or countries.uri or ""
         generation = None if countries.generation is None else int(countries.generation)
-        return load(reference, generation=generation, sha256=countries.sha256)
+        return load(countries.address, generation=generation, sha256=countries.sha256, mounted=self._mounted)
+
+    @contextmanager
+    def _watching(self, plan: Plan, shard: Shard) -> Iterator[None]:
+        """Has shard 0 look whether its dataset changes; a generation that the user has chosen may."""
+        read = shard.dataset
+        if read is None or plan.population.countries.generation is not None:
+            yield
+            return
+        self._lookout = Lookout(lambda: drift(read, mounted=self._mounted), self.timing.dataset)
+        try:
+            yield
+        finally:
+            self._lookout.close()
+            self._lookout = None
 
     def _sink(self, plan: Plan, tenure: Tenure) -> Any:
         if plan.sink.pubsub is not None:
@@ -338,7 +365,8 @@ def main() -> int:
     clock = BootClock()
     timing = Timing.from_environment(os.environ)
     by_country = os.environ.get("DIURNAL_COUNTRY_METRICS") == "1"
-    worker = PodWorker(me, api, clock, timing, stopped, by_country=by_country)
+    mounted = os.environ.get("DIURNAL_COUNTRIES_FOLDER", COUNTRIES_FOLDER)
+    worker = PodWorker(me, api, clock, timing, stopped, by_country=by_country, mounted=mounted)
     port = int(os.environ.get("DIURNAL_METRICS_PORT", "9090"))
     if port:
         serve(worker.metrics.registry, worker.health, port, 4 * worker.timing.lease, clock.monotonic)

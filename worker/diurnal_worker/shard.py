@@ -92,11 +92,7 @@ class _End:
 
 @dataclass
 class Shard:
-    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning.
-
-    ``reached`` is a total of messages at which every shard of the run ended before: the Nth event may share
-    its microsecond with later ones, and then no clock lies between what went and what did not.
-    """
+    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning."""
 
     number: int
     plan: Plan
@@ -108,8 +104,8 @@ class Shard:
     found: Checkpoint | None = None
     tally: Tally | None = None
     dataset: DatasetRef | None = None
+    drift: str | None = None
     ended: Checkpoint | None = None
-    reached: int | None = None
     countries: CountryCounts | None = None
     account: Account = field(default_factory=Account)
     _prepared: Prepared | None = None
@@ -126,6 +122,8 @@ class Shard:
         self._promised_before = self.found.reach if self.found else earliest(self._segments)
         self._reach = self._promised_before
         self._spent = self.found.spent if self.found else Spent()
+        ended_at = self.found.total if self.found else None
+        self._total_before = self.plan.reached if ended_at is None else ended_at
         self._schedule = Schedule(self.settings.tolerance)
         self._obey_pace()
         self._saved_at = self.clock.monotonic()
@@ -185,8 +183,8 @@ class Shard:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
         if plan.pace == self.plan.pace:
             return
-        if self.ended is not None and self.ended.state == "BudgetExhausted":
-            self.reached = self.plan.pace.max_messages
+        if self.ended is not None and self.ended.total is not None:
+            self._total_before = self.ended.total
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._prepared = self._end = self.ended = None
@@ -341,10 +339,10 @@ class Shard:
 
     def _without_what_went_before(self, arrived: Arrivals, stretch: Stretch, clock: int) -> Arrivals:
         """The events after the total at which the run ended before; asked once, where it goes on."""
-        if self.reached is None:
+        if self._total_before is None:
             return arrived
-        before = Total(self.workshop.timeline, int(self.reached)).cut(stretch)
-        self.reached = None
+        before = Total(self.workshop.timeline, int(self._total_before)).cut(stretch)
+        self._total_before = None
         return arrived if before is None or before.clock != clock else before.refused(arrived)
 
     def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:
@@ -386,7 +384,9 @@ class Shard:
             segments=position_texts(self._segments),
             reach=reach,
             spent=self._spent,
+            total=self._total_before,
             dataset=self.dataset,
+            drift=self.drift,
             sink=marks,
             tally=tally,
         )
@@ -397,7 +397,10 @@ class Shard:
     def _record_end(self, state: str, reason: str, message: str) -> None:
         """The last checkpoint once more, with why nothing follows it."""
         assert self.found is not None  # every end is preceded by a checkpoint
-        self.ended = self.found.model_copy(update={"state": state, "reason": reason, "message": message})
+        total = self.plan.pace.max_messages if state == "BudgetExhausted" else None
+        self.ended = self.found.model_copy(
+            update={"state": state, "reason": reason, "message": message, "total": total}
+        )
         self.store.save(self.ended)
 
     def _settle(self, clock: int) -> None:
