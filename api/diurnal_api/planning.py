@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from diurnal_api.events import DEVICE_TYPE_WEIGHTS, EVENT_TYPE_WEIGHTS
 from diurnal_api.layout import Segment, format_position, furthest, start_position
-from diurnal_api.money import billed_message_bytes, messages_per_second, total_messages
+from diurnal_api.money import (
+    billed_message_bytes,
+    billed_request_bytes,
+    messages_per_second,
+    total_messages,
+)
 from diurnal_api.plan import DatasetRef, Pace, Plan, PlannedPopulation, Regime
 
 if TYPE_CHECKING:
@@ -148,10 +153,11 @@ def pace_of(spec: Spec, shards: int) -> Pace:
     )
 
 
-def messages_in_a_request(spec: Spec, shards: int) -> int:
+def messages_in_a_request(spec: Spec, shards: int, rate: float | None = None) -> int:
     """How many messages a request surely holds, 1 to 3: what prices count on (docs/decisions/0004).
 
     A request is cut by the batch's limits and by the end of a tick: slow runs of many shards send small ones.
+    ``rate`` is a limit in messages a second that the spec does not know of.
     """
     pubsub = spec.sink.pubsub
     most = int(pubsub.max_batch_messages) if pubsub else FEWEST_IN_A_REQUEST
@@ -159,11 +165,16 @@ def messages_in_a_request(spec: Spec, shards: int) -> int:
     mean = mean_events_per_second(spec)
     in_a_batch = [mean * _LONGEST_TICK_SECONDS / _QUIETEST]
     throttle = messages_per_second(spec.budget, largest_billed_message(spec.events, spec.sink), 1)
-    if throttle is not None:
-        in_a_batch.append(throttle * seconds)
+    in_a_batch += [limit * seconds for limit in (throttle, rate) if limit is not None]
     if spec.clock.max_speed is not None:
         in_a_batch.append(mean * float(spec.clock.max_speed) * seconds / _QUIETEST)
     return max(1, min(FEWEST_IN_A_REQUEST, most, int(min(in_a_batch) / shards)))
+
+
+def most_billed_a_message(spec: Spec, shards: int, rate: float | None = None) -> float:
+    """The most bytes that a message is billed, its part of a request's minimum included."""
+    whole = billed_request_bytes(0) / messages_in_a_request(spec, shards, rate)
+    return max(largest_billed_message(spec.events, spec.sink), whole)
 
 
 def largest_billed_message(events: Events, sink: Sink) -> int:

@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from diurnal_api.money import SECONDS_A_DAY, usd_of
-from diurnal_api.planning import largest_billed_message, pace_of
+from diurnal_api.planning import most_billed_a_message, pace_of
 from diurnal_api.spec import Spec, TrafficSimulation
 from diurnal_api.status import Status
 from diurnal_operator.admission import refusal_of
@@ -83,7 +83,7 @@ def claim_of(simulation: Object, ceilings: Ceilings) -> Claim:
         uid,
         0.0 if refused else wanted_rate(found.spec, status),
         _granted(found.spec, status, refused=refused),
-        usd_a_message(found.spec, ceilings),
+        usd_a_message(found.spec, ceilings, _planned_rate(status)),
     )
 
 
@@ -97,11 +97,24 @@ def wanted_rate(spec: Spec, status: Status) -> float | None:
     return pace_of(spec, int(spec.shards)).messages_per_second
 
 
-def usd_a_message(spec: Spec, ceilings: Ceilings) -> float:
-    """The most that a message costs, by the administrator's price; other sinks than Pub/Sub cost nothing."""
+def usd_a_message(spec: Spec, ceilings: Ceilings, rate: float | None) -> float:
+    """The most that a message costs at ``rate`` messages a second (None: as many as the spec allows).
+
+    By the administrator's price. A slow run pays for requests that it does not fill; other sinks than Pub/Sub
+    cost nothing.
+    """
     if spec.sink.pubsub is None:
         return 0.0
-    return float(usd_of(largest_billed_message(spec.events, spec.sink), str(ceilings.usd_per_tib)))
+    shards = min(max(int(spec.shards), 1), ceilings.shards)
+    return float(usd_of(math.ceil(most_billed_a_message(spec, shards, rate)), str(ceilings.usd_per_tib)))
+
+
+def _planned_rate(status: Status) -> float | None:
+    """The rate that a simulation's workers obey; a simulation without a plan sends nothing."""
+    if status.plan is None:
+        return 0.0
+    rate = status.plan.pace.messages_per_second
+    return None if rate is None else float(rate)
 
 
 def _granted(spec: Spec, status: Status, *, refused: bool) -> float:
@@ -109,10 +122,10 @@ def _granted(spec: Spec, status: Status, *, refused: bool) -> float:
     stalled = status.condition("Stalled")
     waits = stalled is not None and stalled.status == "True" and stalled.reason == WAITS
     rests = refused or spec.suspend or spec.shards == 0 or status.state in OVER or waits
-    if status.plan is None or (rests and int(status.ready_shards) == 0):
+    if rests and int(status.ready_shards) == 0:
         return 0.0
-    rate = status.plan.pace.messages_per_second
-    return math.inf if rate is None else float(rate)
+    rate = _planned_rate(status)
+    return math.inf if rate is None else rate
 
 
 def _share(own: Claim, others: Sequence[Claim], whole: float, weight: Callable[[Claim], float]) -> float:

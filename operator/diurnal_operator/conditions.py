@@ -54,7 +54,17 @@ def _ready(situation: Situation, stalled: Halt | None, rest: Halt | None, progre
         return _condition(situation, "Ready", "False", progress.reason, progress.doing)
     if rest is not None:
         return _condition(situation, "Ready", "True", rest.reason, rest.message)
-    return _condition(situation, "Ready", "True", "Running", "every shard publishes")
+    return _condition(situation, "Ready", "True", "Running", _publishes(situation, progress))
+
+
+def _publishes(situation: Situation, progress: Progress) -> str:
+    wanted = int(situation.spec.shards)
+    if wanted <= progress.shards:
+        return "every shard publishes"
+    return (
+        f"all of {progress.shards} shards publish, the most that the administrator of the operator allows "
+        f"(spec.shards: {wanted})"
+    )
 
 
 def _reconciling(situation: Situation, stalled: Halt | None, progress: Progress) -> Condition:

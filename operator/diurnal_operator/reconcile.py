@@ -257,10 +257,14 @@ def _granted(situation: Situation, settings: Settings) -> Grant:
     wanted = wanted_rate(situation.spec, Status())
     if not are_set(settings.ceilings):
         return Grant(wanted)
-    own = Claim(situation.uid, wanted, 0.0, usd_a_message(situation.spec, settings.ceilings))
     if wanted == 0:
         return Grant(None)
-    return grant(own, situation.seen.claims, settings.ceilings)
+    found = Grant(0.0)
+    for _ in range(2):  # at the price of the slowest run, then at that of the rate that this one surely has
+        price = usd_a_message(situation.spec, settings.ceilings, found.rate)
+        own = Claim(situation.uid, wanted, 0.0, price)
+        found = grant(own, situation.seen.claims, settings.ceilings)
+    return found
 
 
 def _position(situation: Situation, plan: Plan | None) -> tuple[Segment, ...]:

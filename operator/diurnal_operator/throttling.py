@@ -42,7 +42,7 @@ def throttle_of(
         return _budget(spec, pace, live)
     if live is not None:
         return Throttle(False, "MaxSpeed", f"spec.clock.maxSpeed {speed:g} sets the speed; {NO_USE}")
-    return _unlimited(shards, spec, ceilings)
+    return _unlimited(shards, spec)
 
 
 def expected_rate(spec: Spec, pace: Pace) -> float | None:
@@ -87,9 +87,9 @@ def _budget(spec: Spec, pace: Pace, live: float | None) -> Throttle:
     return Throttle(True, reason, text, slows_the_clock=live is not None)
 
 
-def _unlimited(shards: int, spec: Spec, ceilings: Ceilings) -> Throttle:
+def _unlimited(shards: int, spec: Spec) -> Throttle:
     if spec.shards > shards:
-        text = f"the administrator of the operator allows {ceilings.shards} shards, not {spec.shards}"
+        text = "nothing but the workers limits the speed: more shards would help, if they were allowed"
         return Throttle(True, "ShardsCeiling", text)
     return Throttle(False, "Unlimited", "nothing but the workers limits the speed: more shards will help")
 

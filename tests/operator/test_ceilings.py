@@ -47,6 +47,36 @@ def test_dollars_bind_as_a_rate_so_that_no_day_can_be_reset() -> None:
     assert found.binding == "USDCeiling"
 
 
+TOPIC = {"pubsub": {"topic": "projects/acme-prod-7/topics/clicks"}}
+
+
+@pytest.mark.parametrize(("usd", "shards"), [(0.001, 1), (0.01, 4), (1.0, 40), (100.0, 1)])
+def test_dollars_of_the_administrator_hold_for_slow_runs_too(usd: float, shards: int) -> None:
+    """A request costs at least 1,000 bytes: a run that is made slow fills none, and messages cost more."""
+    ceilings = Ceilings(usd_per_day=usd)
+    world = ModelCluster(settings=Settings(ceilings=ceilings))
+    world.create(shards=shards, sink=TOPIC, budget={"maxMessagesPerSecond": "Unlimited"})
+    world.settle()
+    rate = _rate(world)
+    a_request = max(rate / shards, 1.0)  # of one shard, which waits a second at most
+    billed = rate * max(464, 1000 / a_request)
+    assert 0.4 * usd < billed * 86_400 / 2**40 * 40 <= usd
+
+
+def test_a_recreated_simulation_gets_no_fresh_day() -> None:
+    ceilings = Ceilings(usd_per_day=1.0)
+    world = ModelCluster(settings=Settings(ceilings=ceilings))
+    world.create(sink=TOPIC)
+    world.settle()
+    before = _rate(world)
+    world.deployments.clear()
+    world.leases.clear()
+    world.pods.clear()
+    world.create(uid="9999beef-0000-0000-0000-000000000000", sink=TOPIC)
+    world.settle()
+    assert _rate(world) == before > 0
+
+
 def test_what_costs_nothing_is_not_bound_by_dollars() -> None:
     assert grant(Claim("a", None, 0.0, 0.0), [], Ceilings(usd_per_day=1.0)).rate is None
 

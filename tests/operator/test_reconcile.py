@@ -388,6 +388,18 @@ def test_more_shards_than_the_ceiling_run_as_many_as_it_allows() -> None:
     assert world.condition("Throttled")["reason"] == "ShardsCeiling"
 
 
+def test_fewer_shards_than_asked_for_are_explained_whatever_sets_the_speed() -> None:
+    """Clamped, not stalled: the events are the same, only later."""
+    world = running(9, Settings(ceilings=Ceilings(shards=3)))
+    told = "all of 3 shards publish, the most that the administrator of the operator allows (spec.shards: 9)"
+    assert world.condition("Ready")["message"] == told
+    assert world.status["message"].startswith(told)
+    world.settings = Settings()
+    world.settle()
+    assert (world.status["ready"], world.plan.epoch) == ("9/9", 2)
+    assert "administrator" not in world.status["message"]
+
+
 def test_a_ceiling_binds_whatever_the_spec_says() -> None:
     world = running(settings=Settings(ceilings=Ceilings(messages_per_second=0.5)))
     world.keep_working(3)
