@@ -2,8 +2,8 @@
 
 It keeps nothing, and is no substitute for the emulator. The library's client wants as many ids as it sent
 messages, so for it they are counted; who sends ready bytes gets a thousand ids without a look at them.
-Run by the benchmarks: `python benchmarks/noop_server.py` prints its port, serves, and ends when its standard
-input does.
+Run by the benchmarks: `python benchmarks/noop_server.py [HOST]` prints its port, serves, and ends when its
+standard input does.
 """
 
 from __future__ import annotations
@@ -59,13 +59,14 @@ def count_messages(request: bytes) -> int:
 
 
 def main() -> None:
-    """Serves on a free loopback port until the parent closes the pipe."""
+    """Serves on a free port of the loopback or the given address until the parent closes the pipe."""
+    host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
     server = grpc.server(
         ThreadPoolExecutor(2),
         handlers=[AcknowledgeAll()],
         options=[("grpc.max_receive_message_length", -1)],
     )
-    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    print(server.add_insecure_port(f"{host}:0"), flush=True)
     server.start()
     sys.stdin.read()
     server.stop(0)

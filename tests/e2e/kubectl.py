@@ -147,11 +147,14 @@ class Simulation:
 
 
 def published(pod: dict[str, Any]) -> float:
-    """How many messages a worker has published since it began, by its own metrics; -1 where it is silent."""
+    """How many messages a worker has published since it took its Lease; -1 where it is silent."""
     with suppress(OSError, KeyError):
-        url = f"http://{pod['status']['podIP']}:9090/metrics"
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(f"{MESSAGES_PUBLISHED.name} "):
-                    return float(line.split()[1])
+        return metric(pod, MESSAGES_PUBLISHED.name)
     return -1.0
+
+
+def metric(pod: dict[str, Any], name: str) -> float:
+    """A metric of a worker without labels; -1 where it has none. OSError, KeyError where it is silent."""
+    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:9090/metrics", timeout=2) as answer:
+        lines = (line.split() for line in answer.read().decode().splitlines())
+        return next((float(words[1]) for words in lines if words[0] == name), -1.0)
