@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from network import run
-from place import ROOT
 
 
 class AnyCluster(Protocol):
@@ -24,14 +24,15 @@ class AnyCluster(Protocol):
     def address(self) -> str:
         """This machine, as pods see it."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """In which `make images push install` and kubectl work on this cluster."""
+
     def start(self) -> None:
         """It is there."""
 
     def stop(self) -> None:
         """Nothing of it is left that was not there before."""
-
-    def image(self, part: str, tag: str = "e2e") -> str:
-        """Builds the image of a part (operator, worker), puts it where pods find it, returns its name."""
 
 
 class Kind:
@@ -55,36 +56,26 @@ class Kind:
 
     @property
     def address(self) -> str:
-        return run(
-            "docker", "network", "inspect", "kind", "--format", "{{(index .IPAM.Config 0).Gateway}}"
-        ).strip()
+        gateway = "{{(index .IPAM.Config 0).Gateway}}"
+        return run("docker", "network", "inspect", "kind", "--format", gateway).strip()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"KUBECONFIG": str(self.kubeconfig)}
 
     def start(self) -> None:
-        run(
-            "kind",
-            "create",
-            "cluster",
-            "--name",
-            self.name,
-            "--kubeconfig",
-            self.kubeconfig,
-            "--wait",
-            "120s",
-        )
+        self._kind("create", "--wait", "120s")
 
     def stop(self) -> None:
-        run("kind", "delete", "cluster", "--name", self.name, "--kubeconfig", self.kubeconfig)
+        self._kind("delete")
         shutil.rmtree(self._folder)
 
-    def image(self, part: str, tag: str = "e2e") -> str:
-        name = f"diurnal-{part}:{tag}"
-        run("docker", "build", "--file", ROOT / f"Dockerfile.{part}", "--tag", name, ROOT)
-        run("kind", "load", "docker-image", name, "--name", self.name)
-        return name
+    def _kind(self, verb: str, *more: str) -> None:
+        run("kind", verb, "cluster", "--name", self.name, "--kubeconfig", self.kubeconfig, *more)
 
 
 class Given:
-    """The cluster of KUBECONFIG. Its images come from REGISTRY, where `make images push` has put them."""
+    """The cluster of KUBECONFIG. `make push` says what it wants of REGISTRY."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
@@ -95,15 +86,16 @@ class Given:
 
     @property
     def address(self) -> str:
-        raise AssertionError("pods of a given cluster do not reach the services of this machine")
+        address = os.environ.get("DIURNAL_E2E_ADDRESS")
+        assert address, "DIURNAL_E2E_ADDRESS: an address of this machine that its pods reach"
+        return address
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"KUBECONFIG": str(self.kubeconfig)}
 
     def start(self) -> None:
-        run("kubectl", "--kubeconfig", self._kubeconfig, "get", "nodes")
+        run("kubectl", "--kubeconfig", self.kubeconfig, "get", "nodes")
 
     def stop(self) -> None:
         """It is somebody else's."""
-
-    def image(self, part: str, tag: str = "e2e") -> str:
-        registry = os.environ.get("REGISTRY")
-        assert registry, "KUBECONFIG names a cluster: REGISTRY says where its images are (make images push)"
-        return f"{registry}/diurnal-{part}:{os.environ.get('TAG', 'latest')}"

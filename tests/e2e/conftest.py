@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from clusters import AnyCluster, Given, Kind
+from images import made
 from node import Node
 
 HERE = Path(__file__).parent
@@ -65,5 +66,5 @@ def node(cluster: AnyCluster) -> Node:
 
 @pytest.fixture(scope="session")
 def images(cluster: AnyCluster) -> dict[str, str]:
-    """The project's images by part, in the cluster."""
-    return {part: cluster.image(part) for part in ("operator", "worker")}
+    """The project's images by part, built and in the cluster."""
+    return made(cluster.environment)

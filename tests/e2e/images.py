@@ -1,50 +1,50 @@
-"""The project's images, built by its own Dockerfiles with buildah, on a base that needs no registry.
+"""The project's images, made by the commands that everybody uses: `make images push`.
 
-What pip needs on this machine, certificates and an index, is lent to the build and stays out of the image.
+On a machine without a registry they stand on a base of our own (tests/e2e/base-image).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from network import run
+from place import ROOT
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("operator", "worker")
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_MADE = ROOT / "out" / "images"
 
 
 class BuildError(Exception):
-    """An image could not be built; the message has the end of what the build said."""
+    """An image could not be built; the message has the end of what was said."""
 
 
-def build(part: str, tag: str = "e2e", *more: str) -> str:
-    """Builds the image of a part (operator, worker) and returns its name; `more` are options of buildah."""
-    name = f"localhost/diurnal-{part}:{tag}"
-    base = run(ROOT / "tests" / "e2e" / "base-image").split()[-1]
+def without_a_registry(socket: Path) -> dict[str, str]:
+    """The environment in which `make images push` builds by buildah and loads into a containerd."""
+    return {
+        "BUILDER": "buildah",
+        "BASE_IMAGE": run(ROOT / "tests" / "e2e" / "base-image").split()[-1],
+        "BUILD_FLAGS": "--isolation chroot --layers",
+        "LOAD": f"ctr --address {socket} --namespace k8s.io images import",
+    }
+
+
+def made(environment: Mapping[str, str]) -> dict[str, str]:
+    """Builds both images, puts them where the cluster finds them, and returns their names by part."""
     done = subprocess.run(
-        ["buildah", "build", "--isolation", "chroot", "--layers", "--file", ROOT / f"Dockerfile.{part}",
-         "--build-arg", f"BASE_IMAGE={base}", *secrets(), *more, "--tag", name, ROOT],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        ["make", "images", "push"], cwd=ROOT, env={**os.environ, **environment}, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise BuildError(f"{name}: {done.stdout[-3000:]}")
+        raise BuildError(f"make images push: {done.stdout[-3000:]}")
+    return {part: (_MADE / part).read_text().strip() for part in PARTS}
+
+
+def relabelled(image: str, tag: str, folder: Path) -> str:
+    """Another image that does the same, under another tag: what a roll-out needs."""
+    (folder / "Dockerfile").write_text(f"FROM {image}\nLABEL org.opencontainers.image.revision={tag}\n")
+    name = f"{image.rpartition(':')[0]}:{tag}"
+    run("buildah", "build", "--isolation", "chroot", "--quiet", "--tag", name, folder)
     return name
-
-
-def secrets() -> Iterator[str]:
-    """What pip needs on this machine: the certificates, and where it is configured its configuration."""
-    if CERTIFICATES.exists():
-        yield f"--secret=id=ca,src={CERTIFICATES}"
-    for place in (
-        os.environ.get("PIP_CONFIG_FILE"),
-        "~/.config/pip/pip.conf",
-        "~/.pip/pip.conf",
-        "/etc/pip.conf",
-    ):
-        if place and Path(place).expanduser().is_file():
-            yield f"--secret=id=pip,src={Path(place).expanduser()}"
-            return

