@@ -32,6 +32,14 @@ test: setup ## All tests that need no cluster and no compiling, within five minu
 cluster-test: setup ## Tests on a real Kubernetes API server, which is compiled once (Go, etcd, kubectl)
 	$(PYTEST) tests/cluster
 
+.PHONY: e2e
+e2e: setup ## Tests on a real node: KUBECONFIG's cluster, kind's, or one of our own without Docker (root, Debian)
+	$(BIN)/python -m pytest tests/e2e -p no:randomly -s
+
+.PHONY: reliability
+reliability: setup ## Five million events through every fault, on a node of our own; writes docs/reliability.md
+	DIURNAL_RELIABILITY=1 $(BIN)/python -m pytest tests/e2e/test_reliability.py -p no:randomly -s
+
 .PHONY: check
 check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, generated files, tests with coverage
 
@@ -45,8 +53,9 @@ lint: setup ## Style of code, scripts and Dockerfiles: ruff, shellcheck, hadolin
 # In several runs, for mypy takes the conftest files of several test folders for one module.
 .PHONY: types
 types: setup ## Types: mypy, strictly
-	$(BIN)/mypy $(CODE) --exclude '^tests/(cluster|operator)/'
+	$(BIN)/mypy $(CODE) --exclude '^tests/(cluster|e2e|operator)/'
 	$(BIN)/mypy tests/cluster
+	$(BIN)/mypy tests/e2e
 	$(BIN)/mypy tests/operator
 
 .PHONY: arrows

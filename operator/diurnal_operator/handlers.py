@@ -75,4 +75,10 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("kopf.objects").setLevel(logging.ERROR)
+    logging.getLogger("kopf._cogs.clients.watching").addFilter(is_news)
     return settings
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of kopf is worth reading: while the API server is away, each watch has many."""
+    return "; will retry: " not in record.getMessage()

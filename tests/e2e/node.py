@@ -176,11 +176,13 @@ class Node:
 
 
 def check_this_machine() -> None:
-    """Raises NoControlPlaneError with what is missing and what brings it."""
+    """Installs what is missing, by Debian's packages. Raises NoControlPlaneError with what is missing still."""
     if os.geteuid() != 0:
         raise NoControlPlaneError("a node needs root, for containers and their network")
+    if shutil.which("dpkg-query"):
+        run(HERE / "packages")
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
-        raise NoControlPlaneError(f"{', '.join(missing)}: not on the PATH; tests/e2e/packages installs them")
+        raise NoControlPlaneError(f"not on the PATH: {', '.join(missing)} (see tests/e2e/packages)")
 
 
 def name_servers() -> list[str]:

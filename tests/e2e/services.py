@@ -48,10 +48,10 @@ class Emulator:
         self._processes.await_("emulator", self._answers)
         with grpc.insecure_channel(self.address) as channel:
             service = "/google.pubsub.v1."
-            create = channel.unary_unary(f"{service}Publisher/CreateTopic", types.Topic.serialize)
+            create = channel.unary_unary(f"{service}Publisher/CreateTopic", types.Topic.serialize, None)
             create(types.Topic(name=self.topic), timeout=10)
             subscribe = channel.unary_unary(
-                f"{service}Subscriber/CreateSubscription", types.Subscription.serialize
+                f"{service}Subscriber/CreateSubscription", types.Subscription.serialize, None
             )
             wanted = types.Subscription(name=self.subscription, topic=self.topic, ack_deadline_seconds=600)
             subscribe(wanted, timeout=10)

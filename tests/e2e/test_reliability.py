@@ -266,8 +266,8 @@ def restart_the_emulator(run: Run) -> None:
 def stop_and_go_on(run: Run) -> None:
     with run.faults.fault("rescaled 3 to 0"):
         run.simulation.scale(0)
+        eventually("it rests", lambda: run.simulation.status()["state"] == "Suspended")
         eventually("no worker is left", lambda: not run.simulation.pods())
-        run.simulation.await_settled(0)
     run.rescale(0, 4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import kopf
@@ -13,7 +14,7 @@ from diurnal_api.layout import parse_position
 from diurnal_operator.conditions import camel_case
 from diurnal_operator.difference import contains
 from diurnal_operator.expiry import may_be_sealed
-from diurnal_operator.handlers import by_address
+from diurnal_operator.handlers import by_address, is_news
 from diurnal_operator.happenings import counted
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
@@ -157,3 +158,11 @@ def test_a_pod_finds_the_api_server_without_a_name(host: str, server: str) -> No
     environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
     assert by_address(found, environment).server == server
     assert by_address(found, {}) == found
+
+
+def test_an_attempt_that_is_repeated_is_no_news() -> None:
+    def record(text: str) -> logging.LogRecord:
+        return logging.LogRecord("kopf", logging.ERROR, "", 0, text, None, None)
+
+    assert not is_news(record("Request attempt #1/9 failed; will retry: GET https://10.96.0.1 -> Refused()"))
+    assert is_news(record("Request attempt #9/9 failed; escalating: GET https://10.96.0.1 -> Refused()"))
