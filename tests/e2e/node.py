@@ -176,7 +176,7 @@ class Node:
 
 
 def check_this_machine() -> None:
-    """Installs what is missing, by Debian's packages. Raises NoControlPlaneError with what is missing still."""
+    """Installs what is missing, of Debian. Raises NoControlPlaneError with what is missing still."""
     if os.geteuid() != 0:
         raise NoControlPlaneError("a node needs root, for containers and their network")
     if shutil.which("dpkg-query"):
