@@ -23,7 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import binaries
 from controlplane import ControlPlane
 from kubeapi import KubeApi
+from nodes import Node
+from operators import Operator
 from place import Cluster, Namespace, eventually, install
+from world import World, a_world
 
 HERE = Path(__file__).parent
 WITHOUT = "no Kubernetes API server"
@@ -121,3 +124,30 @@ def kubectl(namespace: Namespace) -> Callable[..., subprocess.CompletedProcess[s
         )
 
     return run
+
+
+@pytest.fixture
+def world(cluster: Cluster) -> Iterator[World]:
+    """A namespace for simulations, and one beside it for their operator."""
+    with a_world(cluster.kubeconfig()) as world:
+        yield world
+
+
+@pytest.fixture
+def node(world: World, tmp_path: Path) -> Iterator[Node]:
+    """A node that runs real workers for the pods of the world."""
+    node = Node(world, tmp_path)
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def operator(world: World, node: Node, tmp_path: Path) -> Iterator[Operator]:
+    """A running operator; in no log of its is a traceback."""
+    operator = Operator(world, tmp_path)
+    operator.start()
+    yield operator
+    if operator.runs:
+        operator.stop()
+    assert "Traceback" not in operator.text(), operator.text()
