@@ -26,11 +26,14 @@ from kubeapi import KubeApi
 from nodes import Node
 from operators import Operator
 from place import Cluster, Namespace, eventually, install
+from stages import Stage, side_by_side
 from world import World, a_world
 
 HERE = Path(__file__).parent
 WITHOUT = "no Kubernetes API server"
+WITHOUT_EMULATOR = "no Pub/Sub emulator"
 WITHOUT_KUBECTL = "no kubectl"
+MISSING = (WITHOUT, WITHOUT_KUBECTL, WITHOUT_EMULATOR)
 _missing: list[binaries.NoControlPlaneError] = []
 
 
@@ -67,7 +70,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says at the very end, in one loud line, what was not tested and why."""
     reports = terminalreporter.stats.get("skipped", [])
     reasons = {str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple)}
-    for reason in sorted(each for each in reasons if WITHOUT in each or WITHOUT_KUBECTL in each):
+    for reason in sorted(each for each in reasons if any(what in each for what in MISSING)):
         terminalreporter.write_line(f"NOT TESTED on Kubernetes: {reason}", red=True, bold=True)
 
 
@@ -124,6 +127,27 @@ def kubectl(namespace: Namespace) -> Callable[..., subprocess.CompletedProcess[s
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[str]:
+    """The address of a Pub/Sub emulator that lasts as long as the session."""
+    from emulator import NoEmulatorError, running
+
+    try:
+        attempt = running()
+        address = attempt.__enter__()
+    except NoEmulatorError as missing:
+        _without(f"{WITHOUT_EMULATOR}: {missing}")
+    yield address
+    attempt.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
+    """Stages on which the same change is made again and again, several side by side."""
+    with side_by_side(cluster.kubeconfig(), tmp_path_factory.mktemp("stages")) as stages:
+        yield stages
 
 
 @pytest.fixture
