@@ -21,9 +21,11 @@ class KeyQueue(Generic[Key]):
     _due: dict[Key, float] = field(default_factory=dict)
     _busy: dict[Key, float] = field(default_factory=dict)
     _failures: dict[Key, int] = field(default_factory=dict)
+    _not_before: dict[Key, float] = field(default_factory=dict)
 
     def add(self, key: Key, at: float) -> None:
-        """Asks for a key at a time; of several askings the earliest counts."""
+        """Asks for a key at a time; of several askings the earliest counts, but what a server asked for."""
+        at = max(at, self._not_before.get(key, at))
         self._due[key] = min(at, self._due.get(key, at))
 
     def take(self, now: float) -> Key | None:
@@ -40,23 +42,29 @@ class KeyQueue(Generic[Key]):
         """Work on a key went well; asks for it again, unless ``again_at`` is None."""
         self._busy.pop(key, None)
         self._failures.pop(key, None)
+        self._not_before.pop(key, None)
         if again_at is not None:
             self.add(key, again_at)
 
     def failed(self, key: Key, now: float, at_least: float = 0.0) -> float:
-        """Work on a key failed: it is asked for again after a wait, returned, that doubles each time."""
+        """Work on a key failed: it is asked for again after a wait, returned, that doubles each time.
+
+        Who asks for it later may have it earlier, for something may be better now; but not before
+        ``at_least`` seconds, which a server wished.
+        """
         self._busy.pop(key, None)
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
         wait = max(min(self.first * 2.0 ** min(count, 30), self.longest), at_least)
         # Whoever asked meanwhile waits as well: an object that fails must not be tried at every event.
+        self._not_before[key] = now + at_least
         self._due[key] = now + wait
         return wait
 
     def forget(self, key: Key) -> None:
         """Drops everything about a key that is not worked on."""
-        self._due.pop(key, None)
-        self._failures.pop(key, None)
+        for known in (self._due, self._failures, self._not_before):
+            known.pop(key, None)
 
     def next_due(self) -> float | None:
         """When the next key that is not worked on will be due."""

@@ -2,23 +2,32 @@
 
 A reverse proxy in a thread. For every request a rule says what happens: it passes, it is answered otherwise
 (instead of the server, or after the server has done it), the line is cut, a process is killed at this very
-point. Requests can hang, and watches can fall silent: connected, and without a word. Nothing is random here, so tests enumerate.
+point. Requests can hang, and watches fall silent: connected, and without a word. Nothing is random here, so
+tests enumerate.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import yaml
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from kubernetes import client, config
 
 HOST: Final = "127.0.0.1"
@@ -96,6 +105,7 @@ class Gate:
         self.hangs: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.url = ""
+        self._certificate = b""
         self._settings: Any = _configuration(given)
         self._given = given
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,9 +125,12 @@ class Gate:
     def kubeconfig(self, into: Path) -> Path:
         """A kubeconfig file that leads through the door."""
         it = yaml.safe_load(self._given.read_text())
+        port = self.url.rpartition(":")[2]
+        certificate = into / f"gate-{port}.crt"
+        certificate.write_bytes(self._certificate)
         for cluster in it["clusters"]:
-            cluster["cluster"] = {"server": self.url}
-        path = into / f"gate-{self.url.rpartition(':')[2]}.kubeconfig"
+            cluster["cluster"] = {"server": self.url, "certificate-authority": str(certificate)}
+        path = into / f"gate-{port}.kubeconfig"
         path.write_text(yaml.safe_dump(it))
         return path
 
@@ -142,10 +155,11 @@ class Gate:
                 application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
             )
             await runner.setup()
-            site = web.TCPSite(runner, HOST, 0)
+            context, self._certificate = _own_tls()
+            site = web.TCPSite(runner, HOST, 0, ssl_context=context)
             await site.start()
             assert site._server is not None  # the only way to learn which port was free
-            self.url = f"http://{HOST}:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+            self.url = f"https://{HOST}:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
             self._ready.set()
             await self._stopped.wait()
             await runner.cleanup()
@@ -155,7 +169,7 @@ class Gate:
             len(self.requests), request.method, request.path, dict(request.query), await request.read()
         )
         self.requests.append(noted)
-        while self.hangs(noted):
+        while self.hangs(noted):  # noqa: ASYNC110 - a thread decides
             await asyncio.sleep(_MOMENT)
         harm = self.rule(noted)
         if harm is not None and not harm.committed:
@@ -235,9 +249,36 @@ def _configuration(given: Path) -> Any:
     return settings
 
 
-def _tls(settings: Any) -> Any:
-    import ssl
+def _own_tls() -> tuple[ssl.SSLContext, bytes]:
+    """A server's context for this address, and the certificate that clients have to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pem + secret)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context, pem
 
+
+def _tls(settings: Any) -> ssl.SSLContext | bool:
     if not str(settings.host).startswith("https"):
         return True
     context = ssl.create_default_context(cafile=settings.ssl_ca_cert)

@@ -1,4 +1,4 @@
-"""The API server refuses, answers late or not at all, cuts lines, falls silent, restarts; the end is the same."""
+"""The API server refuses, answers wrongly or not at all, falls silent, restarts; the end is the same."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from fake_workers import FakeWorkers
 from gate import Answer, Gate, Harm, Request, Rule, a_gate, unharmed
-from lives import Life
 from operators import Operator
 from place import Cluster
 from stages import CHANGES, SPEC, Stage
@@ -122,7 +122,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_before(world: World, gate: Gate
     gate.rule = rule
     world.create("app")
     eventually("it is asked again", lambda: len(asked) >= 3)
-    assert all(later - earlier >= 1.9 for earlier, later in zip(asked[:2], asked[1:3], strict=True))
+    assert all(later - earlier >= 1.9 for earlier, later in pairwise(asked[:3]))
     eventually("it runs", lambda: world.is_running("app", 1))
 
 
@@ -166,7 +166,7 @@ def test_a_server_that_hangs_makes_the_operator_unwell_and_it_recovers_by_itself
 def test_a_run_survives_a_restart_of_the_api_server(
     cluster: Cluster, world: World, operator: Operator
 ) -> None:
-    """Real workers: they keep their Leases, and the plan stays. The operator may be started again by its pod."""
+    """Real workers: they keep their Leases, and the plan stays. The operator may be started again."""
     plane = cluster.own
     if plane is None:
         pytest.skip("no Kubernetes API server of our own to restart: KUBECONFIG is set")

@@ -7,17 +7,14 @@ created and deleted (Sun et al., "Automatic Reliability Testing for Cluster Mana
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
-from fake_workers import FakeWorkers
-from gate import Harm, Request, Rule, a_gate, unharmed
+from gate import Harm, Request, Rule, unharmed
 from lives import Life
-from place import Cluster
 from stages import CHANGES, SPEC, Stage, Step, Told
 
 pytestmark = pytest.mark.timeout(300)

@@ -80,3 +80,25 @@ def test_work_that_hangs_and_keys_that_wait_show() -> None:
     queue.add("b", 1.0)
     queue.take(0.0)
     assert (queue.longest_work(30.0), queue.most_overdue(30.0)) == (30.0, 29.0)
+
+
+def test_what_a_server_asked_to_wait_for_waits_whoever_asks() -> None:
+    queue: KeyQueue[str] = KeyQueue()
+    queue.add("a", 0.0)
+    assert queue.take(0.0) == "a"
+    assert queue.failed("a", 0.0, at_least=5.0) == 5.0
+    queue.add("a", 1.0)
+    assert queue.take(4.9) is None
+    assert queue.take(5.0) == "a"
+    queue.done("a", None)
+    queue.add("a", 6.0)
+    assert queue.take(6.0) == "a"
+
+
+def test_what_failed_by_itself_is_tried_earlier_when_something_happens() -> None:
+    queue: KeyQueue[str] = KeyQueue(first=10.0)
+    queue.add("a", 0.0)
+    queue.take(0.0)
+    queue.failed("a", 0.0)
+    queue.add("a", 1.0)
+    assert queue.take(1.0) == "a"

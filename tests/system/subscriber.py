@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diurnal_api.layout import SLOTS
 from diurnal_api.plan import Plan
+from diurnal_worker.identifiers import Ids
 from diurnal_worker.sources import load
 from diurnal_worker.text import uuid_text
 from diurnal_worker.timeline import ALL_SLOTS
@@ -89,7 +90,7 @@ def avro_long(raw: bytes) -> int:
     return (number >> 1) ^ -(number & 1)
 
 
-def _texts(ids: NDArray[np.uint64]) -> NDArray[np.bytes_]:
+def _texts(ids: Ids) -> NDArray[np.bytes_]:
     return np.ascontiguousarray(uuid_text(ids)).view("S36").ravel()
 
 
