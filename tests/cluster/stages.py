@@ -52,7 +52,7 @@ SETTINGS: Final = {
     "DIURNAL_STATUS_SECONDS": "300",  # only what is urgent is written, so that a story's end is quiet
     "DIURNAL_RESYNC_SECONDS": "1",
     "DIURNAL_WRITES_AT_ONCE": "1",
-    "DIURNAL_LEADER_LEASE_SECONDS": "2",
+    "DIURNAL_LEADER_LEASE_SECONDS": "3",
     "DIURNAL_BACKOFF_FIRST_SECONDS": "0.1",
     "DIURNAL_BACKOFF_LONGEST_SECONDS": "0.5",
     "DIURNAL_HEALTH_PORT": "0",

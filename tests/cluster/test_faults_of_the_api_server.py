@@ -62,13 +62,8 @@ def test_every_write_goes_wrong_once_and_the_end_is_that_of_a_calm_life(
                 assert found.end == told.end, (name, step)
                 assert found.counts == told.counts, (name, step)
                 assert not found.events - told.events, (name, step)
-                assert len(stage.lives) == lives, f"{name} ended the operator: {stage.log}"
+        assert '"failed"' not in stage.log.read_text(), stage.log.read_text()[-4000:]
 
-    lives = 1
-    for stage in stages:
-        for life in stage.lives:
-            life.stop()
-        stage.lives.clear()
     with ThreadPoolExecutor(len(stages)) as side_by_side:
         names = list(HARMS)
         list(side_by_side.map(play, stages, [names[own :: len(stages)] for own in range(len(stages))]))
@@ -148,10 +143,8 @@ def test_a_silent_watch_is_made_good_by_the_resync_and_told_by_the_liveness_prob
     assert behind.is_alive()
 
 
-def test_a_server_that_hangs_makes_the_operator_unwell_and_it_recovers_by_itself(
-    world: World, gate: Gate, behind: Operator
-) -> None:
-    """Its own Lease is still renewed, so it leads; but the queue does not move, and a restart may help."""
+def test_requests_that_hang_are_given_up_and_made_again(world: World, gate: Gate, behind: Operator) -> None:
+    """Its own Lease is still renewed, so it goes on leading."""
     world.create("app")
     behind.start(DIURNAL_REQUEST_SECONDS="2")
     eventually("it runs", lambda: world.is_running("app", 1))
@@ -181,11 +174,11 @@ def test_a_run_survives_a_restart_of_the_api_server(
         return world.is_running("app", 2) and world.clock("app") > before
 
     eventually("it goes on", patiently(goes_on))
+    assert {pod["metadata"]["uid"] for pod in world.pods()} == pods, "no pod was replaced"
     world.patch("app", shards=1)
     eventually("it is rescaled", patiently(lambda: operator.runs and world.is_running("app", 1)))
     assert world.status("app")["plan"]["epoch"] == 2
     assert world.clock("app") >= before
-    assert pods, "the same pods worked until the rescale"
 
 
 def patiently(holds: Callable[[], bool]) -> Callable[[], bool]:
