@@ -76,6 +76,10 @@ async def run(settings: Settings) -> int:
         watching = Watching(health, metrics)
         ended = await _lead(Cluster(api, settings), settings, watching, leadership, stopped)
         log.info("stopped" if ended == STOPPED else "the_lead_is_lost")
+        # What kopf leaves half closed behind it is no error of anybody's.
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: log.debug("left_behind", why=str(context.get("message")))
+        )
         return ended
     finally:
         await leadership.release()

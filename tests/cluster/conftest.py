@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import binaries
 from controlplane import ControlPlane
+from fake_workers import FakeWorkers
+from gate import Gate, a_gate
 from kubeapi import KubeApi
 from nodes import Node
 from operators import Operator
@@ -164,6 +166,22 @@ def node(world: World, tmp_path: Path) -> Iterator[Node]:
     node.start()
     yield node
     node.stop()
+
+
+@pytest.fixture
+def workers(cluster: Cluster, world: World) -> Iterator[FakeWorkers]:
+    """Fake workers for the world: what is tested here is the operator."""
+    workers = FakeWorkers(cluster.api, [world.namespace])
+    workers.start()
+    yield workers
+    workers.stop()
+
+
+@pytest.fixture
+def gate(cluster: Cluster) -> Iterator[Gate]:
+    """A door to the API server that the test owns."""
+    with a_gate(cluster.kubeconfig()) as gate:
+        yield gate
 
 
 @pytest.fixture

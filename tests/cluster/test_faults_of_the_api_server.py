@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fake_workers import FakeWorkers
-from gate import Answer, Gate, Harm, Request, Rule, a_gate, unharmed
+from gate import Answer, Gate, Harm, Request, Rule, unharmed
 from operators import Operator
 from place import Cluster
 from stages import CHANGES, SPEC, Stage
@@ -67,21 +67,6 @@ def test_every_write_goes_wrong_once_and_the_end_is_that_of_a_calm_life(
     with ThreadPoolExecutor(len(stages)) as side_by_side:
         names = list(HARMS)
         list(side_by_side.map(play, stages, [names[own :: len(stages)] for own in range(len(stages))]))
-
-
-@pytest.fixture
-def workers(cluster: Cluster, world: World) -> Iterator[FakeWorkers]:
-    """Fake workers for the world: what is tested here is the operator."""
-    workers = FakeWorkers(cluster.api, [world.namespace])
-    workers.start()
-    yield workers
-    workers.stop()
-
-
-@pytest.fixture
-def gate(cluster: Cluster) -> Iterator[Gate]:
-    with a_gate(cluster.kubeconfig()) as gate:
-        yield gate
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import time
 from pathlib import Path
 
@@ -105,24 +104,6 @@ def test_a_budget_ends_a_run_at_exactly_its_messages_and_raising_it_goes_on(
     )
 
 
-def test_at_rest_nothing_is_written(world: World, operator: Operator) -> None:
-    world.create("app")
-    eventually("running", lambda: world.is_running("app", 1))
-    world.patch("app", suspend=True)
-    eventually("suspended", lambda: world.is_at_rest("app", "Suspended"))
-    time.sleep(2)
-    before = [
-        (o["metadata"]["name"], o["metadata"]["resourceVersion"])
-        for o in [world.get("app"), *world.deployments(), *world.leases()]
-    ]
-    time.sleep(12)  # two resyncs and more
-    after = [
-        (o["metadata"]["name"], o["metadata"]["resourceVersion"])
-        for o in [world.get("app"), *world.deployments(), *world.leases()]
-    ]
-    assert after == before
-
-
 def test_what_is_deleted_or_edited_by_hand_comes_back(world: World, operator: Operator) -> None:
     world.create("app", shards=2)
     eventually("running", lambda: world.is_running("app", 2))
@@ -189,27 +170,6 @@ def test_deleted_and_created_anew_while_no_operator_runs(world: World, operator:
         "the old objects go",
         lambda: not old & {o["metadata"]["name"] for o in [*world.deployments(), *world.leases()]},
     )
-
-
-def test_a_second_operator_waits_and_takes_over(world: World, operator: Operator, tmp_path: Path) -> None:
-    """The first is frozen, not dead: thawed, it finds its time over and writes nothing."""
-    world.create("app")
-    eventually("running", lambda: world.is_running("app", 1))
-    second = Operator(world, tmp_path, name="second")
-    second.start()
-    eventually("it waits", lambda: "waiting_for_the_lead" in second.text())
-    operator.process.send_signal(signal.SIGSTOP)
-    frozen = time.monotonic()
-    try:
-        eventually("it leads", lambda: '"leading"' in second.text(), 10)
-        assert time.monotonic() - frozen < 6  # leases of 2 s here, of 10 s by default
-        world.patch("app", shards=2)
-        eventually("rescaled by the second", lambda: world.is_running("app", 2))
-    finally:
-        operator.process.send_signal(signal.SIGCONT)
-    assert operator.process.wait(10) == 1
-    assert "Rescaled" not in operator.text()
-    assert second.stop() == 0
 
 
 def test_an_object_of_somebody_else_is_not_touched(world: World, operator: Operator) -> None:
