@@ -71,9 +71,12 @@ class Api:
         query = {"fieldManager": manager, "force": str(force).lower()}
         return await self._write("PATCH", path, body, query, "application/apply-patch+yaml")
 
-    async def delete(self, path: str, uid: str) -> None:
-        """Deletes the object of this UID in the background; one that is gone already is fine."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(self, path: str, uid: str, version: str) -> None:
+        """Deletes an object in the background; one that is gone, or has changed since, is left alone."""
+        body = {
+            "preconditions": {"uid": uid, "resourceVersion": version},
+            "propagationPolicy": "Background",
+        }
         try:
             await self._write("DELETE", path, body, {})
         except (MissingError, ConflictError):

@@ -126,7 +126,8 @@ class Cluster:
 
     async def _made(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
         """Applies all objects, Leases first; what is refused is remembered, to be told in the next status."""
-        known = {_name(thing) for thing in (*seen.deployments, *(found.lease for found in seen.leases))}
+        seen_ones = (*seen.deployments, *(found.lease for found in seen.leases))
+        known = {_name(thing): str(thing["metadata"]["resourceVersion"]) for thing in seen_ones}
         try:
             for kind in ("Lease", "Deployment"):
                 wanted = (thing for thing in decision.apply if thing["kind"] == kind)
@@ -180,11 +181,20 @@ class Cluster:
         with suppress(ConflictError, MissingError):
             await self._api.replace(_path_of(lease), lease)
 
-    async def _apply(self, seen: Observation, known: set[tuple[str, str]], wanted: Object) -> None:
-        """Applies our part. What we did not see as ours is not forced: it may be somebody else's."""
-        path = _path_of(wanted)
+    async def _apply(self, seen: Observation, known: dict[tuple[str, str], str], wanted: Object) -> None:
+        """Applies our part.
+
+        What we saw is changed only if it still is as we saw it: a write may be late, because this process was
+        frozen, and then another operator has gone on. What we did not see as ours is not forced: it may be
+        somebody else's.
+        """
+        path, version = _path_of(wanted), known.get(_name(wanted))
+        if version is not None:
+            unchanged = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
+            await self._api.apply(path, unchanged, FIELD_MANAGER, force=True)
+            return
         try:
-            await self._api.apply(path, wanted, FIELD_MANAGER, force=_name(wanted) in known)
+            await self._api.apply(path, wanted, FIELD_MANAGER, force=False)
         except (ConflictError, RefusedError) as error:
             await self._check_owner(seen, wanted)
             if isinstance(error, RefusedError):
@@ -204,13 +214,15 @@ class Cluster:
             ) from None
 
     async def _delete(self, thing: Object) -> None:
-        await self._api.delete(_path_of(thing), thing["metadata"]["uid"])
+        await self._api.delete(
+            _path_of(thing), thing["metadata"]["uid"], thing["metadata"]["resourceVersion"]
+        )
 
     async def _write_status(self, key: Key, seen: Observation, decision: Decision) -> None:
         namespace, name = key
-        metadata = {"name": name, "namespace": namespace, "uid": seen.simulation["metadata"]["uid"]}
-        if decision.version is not None:
-            metadata["resourceVersion"] = decision.version
+        before = seen.simulation["metadata"]
+        metadata = {"name": name, "namespace": namespace, "uid": before["uid"]}
+        metadata["resourceVersion"] = before["resourceVersion"]  # whoever wrote meanwhile knew more
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": decision.status}
         await self._api.apply(f"{_simulation_path(key)}/status", body, FIELD_MANAGER)
 

@@ -31,14 +31,13 @@ from diurnal_operator.throttling import throttle_of
 class Decision:
     """What to do: seal, apply (in this order), write the status, delete, tell; and when to look again.
 
-    ``status`` replaces the whole status; ``version`` is the resourceVersion on which its write depends, None
-    where it does not. ``after`` is in seconds.
+    ``status`` replaces the whole status. All of it depends on the objects being as they were seen, for a
+    write may come late, out of a process that was frozen. ``after`` is in seconds.
     """
 
     seal: tuple[Object, ...] = ()
     apply: tuple[Object, ...] = ()
     status: Object | None = None
-    version: str | None = None
     delete: tuple[Object, ...] = ()
     events: tuple[Happening, ...] = ()
     after: float = 60.0
@@ -96,7 +95,7 @@ class _Reconcile:
             kept = self._kept_up(plan)
             told = self._told(kept, progress=self._progress(kept, "Draining", _drained(draining, plan)))
             return Decision(
-                draining.seal, draining.apply, told.status, told.version,
+                draining.seal, draining.apply, told.status,
                 events=told.events, after=self.settings.waits.drain_poll, epoch=int(plan.epoch),
             )  # fmt: skip
         return self._planned(self._with_pace(following))
@@ -116,7 +115,7 @@ class _Reconcile:
         fault = self._fault(plan, wanted)
         told = self._told(plan, halt=self.halt, fault=fault, progress=progress)
         return Decision(
-            apply=wanted.apply, status=told.status, version=told.version, delete=wanted.delete,
+            apply=wanted.apply, status=told.status, delete=wanted.delete,
             events=told.events, after=self._again(told, progress, wanted), epoch=int(plan.epoch),
         )  # fmt: skip
 
@@ -126,9 +125,7 @@ class _Reconcile:
             int(plan.shards), 0, "Starting", f"epoch {plan.epoch} begins with {counted(int(plan.shards))}"
         )
         told = self._told(plan, progress=progress)
-        return Decision(
-            status=told.status, version=told.version, events=told.events, after=0.0, epoch=int(plan.epoch)
-        )
+        return Decision(status=told.status, events=told.events, after=0.0, epoch=int(plan.epoch))
 
     def _noted(self, plan: Plan) -> Decision:
         """Writes down how far lost Leases may have gone, before anything is put in their place."""
@@ -233,16 +230,9 @@ class _Reconcile:
         return Decision(after=wait) if wait > 0 else self._write(after, waits.resync)
 
     def _write(self, status: Status, after: float) -> Decision:
-        """A status goes out; one that changes the plan only if nobody changed the object meanwhile."""
-        before = self.situation.status
-        plans = [found.plan.as_json() if found.plan else None for found in (before, status)]
-        version = self.situation.seen.simulation["metadata"]["resourceVersion"]
-        return Decision(
-            status=status.as_json(),
-            version=version if plans[0] != plans[1] else None,
-            events=happenings(before, status),
-            after=after,
-        )
+        """A status goes out, with what it tells of."""
+        told = happenings(self.situation.status, status)
+        return Decision(status=status.as_json(), events=told, after=after)
 
     def _again(self, told: Decision, progress: Progress, wanted: Changes) -> float:
         """When to look again: Leases are not watched, so a run is looked at every status interval."""

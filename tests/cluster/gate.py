@@ -104,6 +104,8 @@ class Gate:
         self.silent = False
         self.hangs: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
+        self.codes: dict[int, int] = {}
+        """What the API server answered to each request, by its number; nothing where it was not asked."""
         self.url = ""
         self._certificate = b""
         self._settings: Any = _configuration(given)
@@ -184,6 +186,7 @@ class Gate:
             ) as reply:
                 if noted.is_watch and reply.status == 200:
                     return await self._watched(request, reply)
+                self.codes[noted.number] = reply.status
                 body = await reply.read()
         except aiohttp.ClientError:
             return _cut(request)

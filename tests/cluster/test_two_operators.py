@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fake_workers import FakeWorkers
-from gate import Gate, Harm, Request
+from gate import Gate, Harm, Request, unharmed
 from operators import FAST, Operator
 from world import World, eventually
 
@@ -19,6 +19,7 @@ LEASE = float(FAST["DIURNAL_LEADER_LEASE_SECONDS"])
 SCALE = 10.0 / LEASE
 """By so much these leases are shorter than by default."""
 PROMISED = 15.0
+CONFLICT = 409
 
 
 @pytest.fixture
@@ -84,7 +85,10 @@ def test_a_leader_that_stops_gives_the_lead_away_at_once(
 def test_thawed_after_the_world_has_changed_a_frozen_leader_writes_nothing(
     world: World, gate: Gate, first: Operator, second: Operator
 ) -> None:
-    """Frozen between two writes of a rescale; meanwhile simulations are edited, deleted, and created anew."""
+    """Frozen among the writes of a rescale; meanwhile simulations are edited, deleted, and created anew.
+
+    What it had already begun to send comes late, and then the objects are not any more as it saw them.
+    """
     world.create("edited", shards=2)
     world.create("renewed", shards=2)
     world.create("deleted")
@@ -93,6 +97,7 @@ def test_thawed_after_the_world_has_changed_a_frozen_leader_writes_nothing(
 
     def freeze(request: Request) -> Harm | None:
         if request.method == "PATCH" and "/deployments/" in request.path:
+            gate.rule = unharmed
             first.process.send_signal(signal.SIGSTOP)
         return None
 
@@ -115,7 +120,8 @@ def test_thawed_after_the_world_has_changed_a_frozen_leader_writes_nothing(
     written = len(gate.writes())
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(20) == 1, "its pod starts it again"
-    assert [str(request) for request in gate.writes()[written:]] == []
+    late = [(str(request), gate.codes.get(request.number)) for request in gate.writes()[written:]]
+    assert all(code == CONFLICT for _, code in late), late
     assert world.get("renewed")["metadata"]["uid"] != old
     assert state(world) == before
 

@@ -35,7 +35,7 @@ from positions import (
     check_that_shards_stay_together,
     clocks,
 )
-from subscriber import MADE_AT_BYTES, SECOND, Expected, Received, everything, expected
+from receipt import MADE_AT_BYTES, SECOND, Expected, Received, everything, expected
 from world import World, eventually
 
 QUARTER = 900 * SECOND

@@ -127,11 +127,12 @@ class ModelCluster:
 
     def look(self) -> Decision:
         """One reconcile, carried out."""
-        decision = reconcile(self.observe(), self.settings)
-        self.execute(decision)
+        seen = self.observe()
+        decision = reconcile(seen, self.settings)
+        self.execute(seen, decision)
         return decision
 
-    def execute(self, decision: Decision) -> None:
+    def execute(self, seen: Observation, decision: Decision) -> None:
         for wanted in decision.seal:
             self._write(f"seal {wanted['metadata']['name']}", lambda w=wanted: self._seal(w))
         for kind in ("Lease", "Deployment"):
@@ -139,7 +140,7 @@ class ModelCluster:
                 if wanted["kind"] == kind:
                     self._write(f"apply {wanted['metadata']['name']}", lambda w=wanted: self._apply(w))
         if decision.status is not None:
-            self._write("status", lambda: self._set_status(decision))
+            self._write("status", lambda: self._set_status(seen, decision))
         for thing in decision.delete:
             self._write(f"delete {thing['metadata']['name']}", lambda t=thing: self._delete(t))
         self.events += [happening.reason for happening in decision.events]
@@ -182,11 +183,11 @@ class ModelCluster:
         thing["metadata"]["resourceVersion"] = self.version()
         objects[thing["metadata"]["name"]] = thing
 
-    def _set_status(self, decision: Decision) -> None:
+    def _set_status(self, seen: Observation, decision: Decision) -> None:
         assert self.simulation is not None
         assert decision.status is not None
         metadata = self.simulation["metadata"]
-        if decision.version is not None and decision.version != metadata["resourceVersion"]:
+        if seen.simulation["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
             raise ConflictingError
         self.check_clock(decision.status)
         self.simulation["status"] = copy.deepcopy(decision.status)

@@ -18,7 +18,7 @@ from diurnal_api.layout import earliest
 from diurnal_worker.schema import AVRO_TEXT
 from emulator import Broker
 from local_runs import LocalRunner, plan_of, until, write_simulation
-from subscriber import SECOND, everything, expected
+from receipt import SECOND, everything, expected
 
 
 @pytest.fixture
