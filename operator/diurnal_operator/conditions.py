@@ -22,12 +22,16 @@ DATASET_DRIFT: Final = "DatasetDrift"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the world is from the plan: shards wanted and ready; ``doing`` says what is changing."""
+    """How far the world is from the plan: shards wanted and ready; ``doing`` says what is changing.
+
+    ``note`` is what a person should know although nothing is wrong.
+    """
 
     shards: int = 0
     ready: int = 0
     reason: str = ""
     doing: str = ""
+    note: str = ""
 
 
 def conditions_of(
@@ -58,13 +62,13 @@ def _ready(situation: Situation, stalled: Halt | None, rest: Halt | None, progre
 
 
 def _publishes(situation: Situation, progress: Progress) -> str:
-    wanted = int(situation.spec.shards)
-    if wanted <= progress.shards:
-        return "every shard publishes"
-    return (
-        f"all of {progress.shards} shards publish, the most that the administrator of the operator allows "
-        f"(spec.shards: {wanted})"
-    )
+    wanted, text = int(situation.spec.shards), "every shard publishes"
+    if wanted > progress.shards:
+        text = (
+            f"all of {progress.shards} shards publish, the most that the administrator of the operator "
+            f"allows (spec.shards: {wanted})"
+        )
+    return f"{text}, {progress.note}" if progress.note else text
 
 
 def _reconciling(situation: Situation, stalled: Halt | None, progress: Progress) -> Condition:

@@ -19,12 +19,16 @@ from diurnal_operator.situation import Situation, is_current
 
 @dataclass(frozen=True)
 class Changes:
-    """Objects to apply, Leases first, and objects to delete; ``held_back`` shards wait for their turn."""
+    """Objects to apply, Leases first, and objects to delete; ``held_back`` shards wait for their turn.
+
+    ``keeps_image``: the pods keep the image that they have, for the operator's one would draw another stream.
+    """
 
     apply: tuple[Object, ...] = ()
     delete: tuple[Object, ...] = ()
     held_back: int = 0
     unrunnable: bool = False
+    keeps_image: bool = False
 
 
 def changes(situation: Situation, plan: Plan, settings: Settings, *, running: bool) -> Changes:
@@ -37,12 +41,14 @@ def changes(situation: Situation, plan: Plan, settings: Settings, *, running: bo
         delete=_surplus(situation, plan),
         held_back=len(wrong) - len(rolled),
         unrunnable=len(deployments) < int(plan.shards),
+        keeps_image=is_other_engine(plan, settings),
     )
 
 
 def is_other_engine(plan: Plan, settings: Settings) -> bool:
     """Whether the worker image would draw another stream than the run's."""
-    return plan.engine != settings.engine or bool(settings.tzdata and plan.tzdata != settings.tzdata)
+    other_zones = bool(settings.tzdata and plan.tzdata) and plan.tzdata != settings.tzdata
+    return plan.engine != settings.engine or other_zones
 
 
 def _wanted_deployments(

@@ -6,7 +6,7 @@ changed the object meanwhile) before any object of it is made, and only then the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diurnal_api.layout import Segment, parse_position
 from diurnal_api.plan import Pace, Plan
@@ -25,6 +25,11 @@ from diurnal_operator.report import due_in, is_news, is_urgent, status_of
 from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation, is_current
 from diurnal_operator.throttling import throttle_of
+
+_OLD_IMAGE = (
+    "by the worker image of before, because the one that the operator has now draws another stream: set "
+    "another spec.restartNonce to begin a new run with it"
+)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ class _Reconcile:
             starting = "Rolling" if wanted.held_back else "Starting"
             text = f"{found.ready} of {shards} shards are ready"
             return self._progress(plan, starting, text)
-        return found
+        return replace(found, note=_OLD_IMAGE) if wanted.keeps_image else found
 
     def _progress(self, plan: Plan, reason: str, doing: str) -> Progress:
         ready = sum(

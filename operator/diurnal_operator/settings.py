@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
+from tzdata import IANA_VERSION
+
 PREFIX: Final = "DIURNAL_"
 EMULATORS: Final = ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
 """What Google's clients call the addresses of emulators; no prefix, so that one name is right everywhere."""
@@ -63,12 +65,13 @@ class Waits:
 class Settings:
     """All of them. ``engine`` and ``tzdata`` are those of the worker image and pinned into new plans.
 
+    Both images are built from one lock, so the time zones here are those there; a test holds the engine.
     ``emulators`` are handed on to every worker as they are.
     """
 
     worker_image: str = "diurnal-worker:latest"
     engine: str = "1"
-    tzdata: str = ""
+    tzdata: str = IANA_VERSION
     namespaces: tuple[str, ...] = ()
     own_namespace: str = "diurnal-system"
     identity: str = "diurnal-operator"

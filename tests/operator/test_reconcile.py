@@ -592,6 +592,7 @@ def test_an_image_with_another_engine_is_not_rolled_into_a_run() -> None:
     assert world.plan.engine == "1"
     images = {d["spec"]["template"]["spec"]["containers"][0]["image"] for d in world.deployments.values()}
     assert images == {"worker:1"}
+    assert "the worker image of before" in world.condition("Ready")["message"]
     world.deployments.clear()
     world.settle()
     assert world.condition("Stalled")["reason"] == "OtherEngine"

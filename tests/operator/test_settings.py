@@ -53,3 +53,10 @@ def test_no_list_allows_everything_and_a_pattern_is_case_sensitive() -> None:
     assert allows((), "anything")
     assert allows(("projects/a-*/topics/*",), "projects/a-1/topics/x")
     assert not allows(("projects/a-*/topics/*",), "projects/A-1/topics/x")
+
+
+def test_a_run_is_pinned_to_what_the_worker_of_the_same_build_draws_by() -> None:
+    from diurnal_worker import ENGINE
+    from diurnal_worker.zonefiles import TZDATA_VERSION
+
+    assert (Settings().engine, Settings().tzdata) == (ENGINE, TZDATA_VERSION)

@@ -18,9 +18,11 @@ from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import parse_instant
 from diurnal_api.planning import first_plan, pace_of
 from diurnal_api.spec import Spec, TrafficSimulation
+from diurnal_worker import ENGINE
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.obeying import Identity
 from diurnal_worker.pod import PodWorker, Timing
+from diurnal_worker.zonefiles import TZDATA_VERSION
 from fake_api import FakeApi
 
 UID = "1a2b3c4d-0000-0000-0000-000000000000"
@@ -42,7 +44,7 @@ def spec_of(**parts: Any) -> Spec:
 
 
 def publish_plan(api: FakeApi, spec: Spec, epoch: int = 1) -> None:
-    plan = first_plan(spec, run="run-0", now=0, shards=1, engine="1", tzdata="2025b").model_copy(
+    plan = first_plan(spec, run="run-0", now=0, shards=1, engine=ENGINE, tzdata=TZDATA_VERSION).model_copy(
         update={"epoch": epoch}
     )
     api.simulations[NAME] = {
@@ -219,6 +221,20 @@ def test_a_config_map_is_read_once_it_is_there_and_one_that_changes_is_told_but_
         until(lambda: (c := said(api)) is not None and c.reason == "ConfigMapChanged")
         (tmp_path / "world.csv").write_bytes(TABLE)
         until(lambda: state(api) == "Running")
+
+
+@pytest.mark.parametrize("pin", [{"engine": "2"}, {"tzdata": "1999a"}])
+def test_a_plan_of_another_engine_is_refused_with_the_reason(api: FakeApi, pin: dict[str, str]) -> None:
+    publish_plan(api, spec_of())
+    api.simulations[NAME]["status"]["plan"].update(pin)
+    with working(api):
+        until(lambda: state(api) == "Failed")
+    found = said(api)
+    assert found is not None
+    assert found.reason == "OtherEngine"
+    assert next(iter(pin.values())) in found.message
+    assert "restartNonce" in found.message
+    assert found.spent.messages == 0
 
 
 def test_an_api_server_that_is_away_is_survived(api: FakeApi) -> None:

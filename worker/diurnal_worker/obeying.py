@@ -83,6 +83,22 @@ def orders(simulation: dict[str, Any], me: Identity) -> Orders:
     )
 
 
+class OtherEngineError(Exception):
+    """The plan is of another engine, or of other time zones, than this worker has; the text says which."""
+
+    reason: Final = "OtherEngine"
+
+
+def check_engine(plan: Plan, engine: str, tzdata: str) -> None:
+    """OtherEngineError where a worker with this engine would not go on with the run's stream."""
+    zones = plan.tzdata or tzdata
+    if (plan.engine, zones) != (engine, tzdata):
+        raise OtherEngineError(
+            f"the run needs engine {plan.engine} with tzdata {zones}, this worker image has {engine} with "
+            f"{tzdata}: install the worker image of before, or set another spec.restartNonce to begin anew"
+        )
+
+
 class Slowest:
     """The slowest clock as the status says, and how long it has said so: an old one does not count."""
 

@@ -19,6 +19,7 @@ import structlog
 
 from diurnal_api.plan import DatasetRef
 from diurnal_api.population import COUNTRIES_FOLDER
+from diurnal_worker import ENGINE
 from diurnal_worker.account import CountryCounts
 from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, UnavailableError
 from diurnal_worker.beginning import Memory, beginning
@@ -27,13 +28,14 @@ from diurnal_worker.dataset import Dataset, DatasetError
 from diurnal_worker.lookout import Lookout
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Metrics
-from diurnal_worker.obeying import Identity, Orders, Slowest, orders
+from diurnal_worker.obeying import Identity, Orders, OtherEngineError, Slowest, check_engine, orders
 from diurnal_worker.probes import Health, serve
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import drift, load
 from diurnal_worker.tenure import LeaseLostError, Tenure
 from diurnal_worker.workshop import build_workshop
+from diurnal_worker.zonefiles import TZDATA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from diurnal_api.plan import Plan
     from diurnal_worker.checkpoints import Checkpoint
     from diurnal_worker.shard import Clock
+
 
 DRAINED: Final = 0
 UNACKNOWLEDGED: Final = 75
@@ -175,13 +178,14 @@ class PodWorker:
         begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
         sink = self._sink(plan, tenure)
         try:
+            check_engine(plan, ENGINE, TZDATA_VERSION)
             dataset = self._dataset(plan)
             if dataset is None:
                 return None
             shard = self._shard(plan, dataset, sink, tenure, begin)
             with self._watching(plan, shard):
                 return self._drive(shard, tenure)
-        except (DatasetError, PermanentSinkError) as error:
+        except (DatasetError, OtherEngineError, PermanentSinkError) as error:
             self._record_failure(begin, tenure, getattr(error, "reason", "Failed"), str(error))
             return self._wait_to_retry(tenure)
         finally:
