@@ -87,6 +87,13 @@ class Prometheus:
             time.sleep(0.2)
         return found
 
+    def until_there_is_no(self, expression: str, seconds: float = 60.0) -> None:
+        """Waits until an expression has no sample: a window may reach back to the beginning."""
+        give_up = time.monotonic() + seconds
+        while found := self.query(expression):
+            assert time.monotonic() < give_up, f"{expression}: {found}"
+            time.sleep(0.2)
+
 
 @contextmanager
 def running(folder: Path, config: dict[str, Any], port: int) -> Iterator[Prometheus]:
