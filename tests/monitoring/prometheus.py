@@ -1,64 +1,34 @@
-"""Prometheus and promtool for tests: from the PATH, else from Debian's package, unpacked and not installed.
-
-With DIURNAL_REQUIRE_PROMETHEUS=1 it is a failure, as in CI, where they cannot be had; else a skip.
-"""
+"""Prometheus and promtool, of Debian's package, for tests."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-WITHOUT = "no Prometheus"
+from packaged import program
+
+PACKAGE = "prometheus"
 STARTS_WITHIN = 60.0
-
-
-@cache
-def program(name: str) -> Path:
-    """The path of `prometheus` or `promtool`; skips the test, or fails it, where there is none."""
-    found = shutil.which(name) or _unpacked(name)
-    if found is None:
-        text = f"{WITHOUT}: {name} is not on the PATH and not to be downloaded: apt-get install prometheus"
-        if os.environ.get("DIURNAL_REQUIRE_PROMETHEUS") == "1":
-            pytest.fail(text)
-        pytest.skip(text)
-    return Path(found)
-
-
-def _unpacked(name: str) -> Path | None:
-    """The program out of Debian's package, kept for the next time; None where apt does not bring it."""
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diurnal" / "prometheus"
-    if not (cached / "usr" / "bin" / name).exists() and shutil.which("apt-get"):
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cached.parent) as work:
-            download = ["apt-get", "download", "-qq", "prometheus"]
-            if subprocess.run(download, cwd=work, capture_output=True, check=False).returncode:
-                return None
-            [package] = Path(work).glob("*.deb")
-            subprocess.run(["dpkg-deb", "-x", package, f"{work}/root"], check=True)
-            with suppress(OSError):  # another process was first
-                Path(work, "root").rename(cached)
-    return cached / "usr" / "bin" / name if (cached / "usr" / "bin" / name).exists() else None
 
 
 def promtool(*arguments: str | Path, text: str = "") -> None:
     """Runs promtool; what it says is the assertion's message where it finds a fault."""
     done = subprocess.run(
-        [program("promtool"), *arguments], input=text, capture_output=True, text=True, check=False
+        [program("promtool", PACKAGE), *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -101,7 +71,7 @@ def running(folder: Path, config: dict[str, Any], port: int) -> Iterator[Prometh
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{port}"
     command: list[str | Path] = [
-        program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
+        program("prometheus", PACKAGE), f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
         f"--storage.tsdb.path={folder}/data", "--log.level=warn",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
