@@ -32,6 +32,7 @@ CHART: Final = {
     "somewhere": ["manifests/rbac/operator-namespaced"],
     "users": ["manifests/rbac/users"],
     "worker": ["manifests/worker"],
+    "monitoring": ["manifests/monitoring"],
 }
 """Each file of the chart's objects and where its objects come from."""
 NOT_IN_CHART: Final = {"namespace.yaml"}
@@ -76,6 +77,8 @@ def main() -> None:
     objects.mkdir(parents=True, exist_ok=True)
     for name, text in chart_objects().items():
         (objects / name).write_text(text, "utf-8")
+    dashboard = ROOT / "manifests" / "monitoring" / "dashboard.json"
+    (objects / "dashboard.json").write_bytes(dashboard.read_bytes())
     (folder / "manifests").mkdir(exist_ok=True)
     (folder / "manifests" / "install.yaml").write_text(install_yaml(), "utf-8")
 

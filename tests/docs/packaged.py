@@ -1,4 +1,4 @@
-"""Programs of Debian for tests: from the PATH, else out of the package, unpacked and not installed.
+"""Programs for tests: of this environment or the PATH, else of Debian's package, unpacked and not installed.
 
 Where neither is to be had a test is skipped, loudly; with DIURNAL_REQUIRE_TOOLS=1, as in CI, it fails.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from functools import cache
@@ -19,7 +20,8 @@ import pytest
 @cache
 def program(name: str, package: str) -> Path:
     """The path of a program; skips the test, or fails it, where there is none."""
-    found = shutil.which(name) or _unpacked(name, package)
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    found = shutil.which(name, path=places) or _unpacked(name, package)
     if found is None:
         missing(f"no {name} on the PATH, nor by apt-get download: apt-get install {package}")
     return Path(str(found))

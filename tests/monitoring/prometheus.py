@@ -71,7 +71,8 @@ def running(folder: Path, config: dict[str, Any], port: int) -> Iterator[Prometh
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{port}"
     command: list[str | Path] = [
-        program("prometheus", PACKAGE), f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
+        program("prometheus", PACKAGE),
+        f"--config.file={folder}/prometheus.yml", f"--web.listen-address={address}",
         f"--storage.tsdb.path={folder}/data", "--log.level=warn",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
