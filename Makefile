@@ -105,6 +105,11 @@ bench-quick: ## This worker beside a textbook loop, in under a minute
 	@tools/setup.sh run
 	$(BIN)/python benchmarks/quick.py
 
+EVENTS ?= 1e9
+.PHONY: fidelity
+fidelity: setup ## 10^9 events and the raw generator under a battery of tests, into docs/fidelity.md: minutes (EVENTS=1e7: seconds)
+	PYTHONPATH=tests/fidelity:tests/worker $(BIN)/python -m diurnal_fidelity --events $(EVENTS) --to docs
+
 .PHONY: clean
 clean: ## Remove what the commands have made: .venv, out, caches
 	rm -rf .venv out dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
