@@ -21,7 +21,7 @@ CHANGE = instant("2026-11-01T05:00:00Z")  # New York's clocks go back at 06:00
 def hours(law: ClosedForm, tick: int) -> Floats:
     """Expected events of each stratum from CHANGE on, two hours by ticks."""
     means = [law.expected(start, tick).stratum_means for start in range(CHANGE, CHANGE + 2 * HOUR, tick)]
-    return np.sum(means, axis=0)
+    return np.asarray(np.sum(means, axis=0))
 
 
 @pytest.mark.parametrize(("curve", "plain"), CURVES)

@@ -10,13 +10,13 @@ Bits = NDArray[np.uint8]
 
 
 def products(first: Bits, second: Bits) -> Ints:
-    """How often each column of `first` (n, k) agrees with each of `second` (n, m), less how often it does not.
+    """How often each column of `first` (n, k) agrees with each of `second` (n, m), less how often not.
 
     Shape (k, m). Of fair independent bits a sum has mean 0 and variance n.
     """
     ours, theirs = _packed(first), _packed(second)
     apart = [np.bitwise_count(theirs ^ column).sum(axis=1, dtype=np.int64) for column in ours]
-    return first.shape[0] - 2 * np.array(apart)
+    return np.asarray(first.shape[0] - 2 * np.array(apart))
 
 
 def _packed(bits: Bits) -> U64:
