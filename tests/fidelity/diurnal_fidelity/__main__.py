@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         part = _engine(options, progress)
         defects = _defects(options, progress)
     how = _circumstances(options, time.monotonic() - begun)
-    _write(options.to, part, defects, how)
+    _write(options.to, options.json or options.to / "fidelity.json", part, defects, how)
     return _tell(console, part, defects, options.to)
 
 
@@ -64,6 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--to", type=Path, default=Path("out/fidelity"), help="folder of the page and its pictures"
     )
+    parser.add_argument("--json", type=Path, help="file of all p-values; by default beside the page")
     parser.add_argument("--no-defects", action="store_true")
     options = parser.parse_args(arguments)
     options.words = int(options.words or max(2**16, options.events / 256))
@@ -145,7 +146,7 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _write(to: Path, part: Part, defects: Found, how: report.Circumstances) -> None:
+def _write(to: Path, data: Path, part: Part, defects: Found, how: report.Circumstances) -> None:
     (to / "images").mkdir(parents=True, exist_ok=True)
     (to / "fidelity.md").write_text(report.page(part, defects, how, NOTES.read_text()))
     (to / "images" / "fidelity-p-values.svg").write_text(pictures.of_p_values(part.answers))
@@ -156,7 +157,8 @@ def _write(to: Path, part: Part, defects: Found, how: report.Circumstances) -> N
         "answers": [asdict(answer) for answer in part.answers],
         "defects": {name: [asdict(answer) for answer in answers] for name, (_, answers) in defects.items()},
     }
-    (to / "fidelity.json").write_text(json.dumps(everything, indent=1))
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text(json.dumps(everything, indent=1))
 
 
 def _tell(console: Console, part: Part, defects: Found, to: Path) -> int:
