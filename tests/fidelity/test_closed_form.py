@@ -49,7 +49,7 @@ def test_a_tick_of_milliseconds_expects_its_share() -> None:
     law = ClosedForm(STRATA, Cosine(16, 0.03), 57, constant=False)
     rate = Reference(STRATA, cosine(16, 0.03), 57).world_rate(CHANGE)
     world = law.expected(CHANGE, 18_750).world
-    assert np.diff(world) == pytest.approx(rate * 18_750e-6 / KNOTS, rel=0.01)  # knots are whole microseconds
+    assert np.diff(world) == pytest.approx(rate * 18_750e-6 / KNOTS, rel=1e-6)
     assert world[-1] == pytest.approx(rate * 18_750e-6, rel=1e-6)
 
 

@@ -40,7 +40,7 @@ class Curve(Protocol):
     def values(self, local: Floats) -> Floats:
         """Activity at local times."""
 
-    def integrals(self, local: Floats, length: Floats) -> Floats:
+    def integrals(self, local: Floats, length: float) -> Floats:
         """Integrals over [local, local + length), in microseconds."""
 
 
@@ -58,7 +58,7 @@ class Cosine:
     def values(self, local: Floats) -> Floats:
         return self.mean + (1 - self.floor) / 2 * np.cos(self._angle(local))
 
-    def integrals(self, local: Floats, length: Floats) -> Floats:
+    def integrals(self, local: Floats, length: float) -> Floats:
         swing = np.sin(self._angle(local + length)) - np.sin(self._angle(local))
         return self.mean * length + (1 - self.floor) / 2 * DAY / (2 * np.pi) * swing
 
@@ -80,7 +80,7 @@ class Hourly:
         places = np.arange(len(self.hours)) + 0.5
         return np.interp(local / HOUR, places, self.hours, period=len(self.hours))
 
-    def integrals(self, local: Floats, length: Floats) -> Floats:
+    def integrals(self, local: Floats, length: float) -> Floats:
         return length * (self.values(local) + self.values(local + length)) / 2
 
 
@@ -121,10 +121,9 @@ class ClosedForm:
     def expected(self, start: int, length: int) -> Expected:
         """The law of the tick [start, start + length), which lies within a quarter of an hour."""
         offsets, group_of, residents = self._clocks(start // _QUARTER)
-        knots = np.round(np.arange(KNOTS) * (length / KNOTS)).astype(np.int64)
-        widths = np.diff(np.append(knots, length)).astype(float)
-        local = (start + offsets[:, None] + knots + _THURSDAY) % (7 * DAY)  # as integers: instants are long
-        pieces = self._integrals(local.astype(float), widths, residents.sum(axis=1))
+        knots, width = np.arange(KNOTS) * (length / KNOTS), length / KNOTS
+        begins = (start + offsets + _THURSDAY) % (7 * DAY)  # as integers: instants are too long for floats
+        pieces = self._integrals(begins[:, None] + knots, width, residents.sum(axis=1))
         means = pieces.sum(axis=1)
         upto = np.concatenate([np.zeros((offsets.size, 1)), np.cumsum(pieces, axis=1)], axis=1)
         return Expected(
@@ -136,15 +135,15 @@ class ClosedForm:
             world=np.einsum("g,gk->k", residents.sum(axis=1), upto),
         )
 
-    def _integrals(self, local: Floats, widths: Floats, users: Ints) -> Floats:
+    def _integrals(self, local: Floats, width: float, users: Ints) -> Floats:
         """Expected events of one user of each group in each piece, shape (groups, pieces)."""
         if not self._constant:
-            return self._curve.integrals(local, widths) * (self._per_user / self._curve.mean)
+            return self._curve.integrals(local, width) * (self._per_user / self._curve.mean)
         total = np.zeros(local.shape)
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            values = self._curve.values(local + (node + 1) / 2 * widths)
+            values = self._curve.values(local + (node + 1) / 2 * width)
             total += weight / 2 * values / np.einsum("g,gp->p", users, values)
-        return np.asarray(total * widths * self._per_user * users.sum())
+        return np.asarray(total * width * self._per_user * users.sum())
 
     def _clocks(self, quarter: int) -> tuple[Ints, Ints, Ints]:
         """Distinct UTC offsets, the group of each stratum, and residents by (group, slot)."""
