@@ -59,6 +59,30 @@ def programs(names: Sequence[str]) -> dict[str, Path]:
     return {name: program or folder / name for name, program in given.items()}
 
 
+def installed(command: str) -> Path:
+    """A Go command, such as example.org/cmd/it@v1.2.3, compiled once and kept. Raises NoControlPlaneError."""
+    path, _, version = command.partition("@")
+    program = cache() / f"{path.rpartition('/')[2]}-{version}" / path.rpartition("/")[2]
+    with _alone(cache() / "commands.lock"):
+        if not program.exists():
+            _install(command, program.parent)
+    return program
+
+
+def _install(command: str, folder: Path) -> None:
+    """Compiles beside the folder and renames at the end: what is there is whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        out = Path(work) / "bin"
+        done = subprocess.run(
+            [_go(), "install", "-trimpath", "-ldflags", "-s -w", command],
+            cwd=work, env={**os.environ, "GOBIN": str(out), "GOFLAGS": "", "GOWORK": "off"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise NoControlPlaneError(f"compiling {command} failed: {done.stdout[-2000:]}")
+        out.rename(folder)
+
+
 def cache() -> Path:
     """The folder in which compiled programs are kept."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diurnal"
