@@ -23,6 +23,8 @@ METRICS_PORT: Final = 9090
 APPLIED: Final = f"{GROUP}/applied"
 """Annotation with the digest of what was applied, so that a field that is no longer wanted is noticed."""
 USER: Final = 65532
+_DISK: Final = {"requests": "64Mi", "limits": "512Mi"}
+"""A worker's disk: /tmp, and the log that its node keeps and rotates, which the stdout sink fills."""
 _DRAIN_SHARE: Final = 2 / 3
 """Of the grace; the rest is for starting up to stop, and for the last checkpoint."""
 
@@ -152,7 +154,7 @@ def _container(
         "command": ["diurnal-worker"],
         "env": _environment(situation, plan, shard, settings),
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "resources": situation.spec.worker.resources.as_json(),
+        "resources": _resources(situation),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -163,6 +165,11 @@ def _container(
         "startupProbe": {**_probe("/healthz"), "periodSeconds": 1, "failureThreshold": 120},
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *_countries_mount(plan)],  # noqa: S108
     }
+
+
+def _resources(situation: Situation) -> dict[str, Any]:
+    wanted = situation.spec.worker.resources.as_json()
+    return {part: {**wanted.get(part, {}), "ephemeral-storage": size} for part, size in _DISK.items()}
 
 
 def _environment(situation: Situation, plan: Plan, shard: int, settings: Settings) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from binaries import installed
+from diurnal_operator.settings import Settings
 from modelled import ModelCluster
 from place import ROOT, SPEC, Cluster, Namespace, eventually
 
@@ -229,7 +230,7 @@ def workers() -> list[Object]:
         },
     )
     for spec in specs:
-        world = ModelCluster()
+        world = ModelCluster(settings=Settings(worker_image=f"registry.example/worker@sha256:{'a' * 64}"))
         world.create(**spec)
         world.settle()
         [deployment] = world.deployments.values()
@@ -286,23 +287,22 @@ def test_it_is_enforced(cluster: Cluster) -> None:
         assert "violates PodSecurity" in refused.message
 
 
-def test_kube_score_finds_nothing(kubectl: Kubectl, tmp_path: Path) -> None:
-    """Each way by itself: kube-score looks for the policies that select a pod."""
-    judged = []
-    for number, (folder, _) in enumerate(WAYS.values()):
-        judged.append(tmp_path / f"{number}.yaml")
-        judged[-1].write_text(fine(kubectl("kustomize", str(folder))), "utf-8")
-    judged.append(tmp_path / "workers.yaml")
-    team = list(kustomized(kubectl, OVERLAYS / "team").values())
-    judged[-1].write_text(yaml.safe_dump_all([*team, *workers()[:1]]), "utf-8")
-    for path in judged:
-        done = subprocess.run(
-            [installed(KUBE_SCORE), "score", "--output-format", "ci", str(path)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        found = [line for line in done.stdout.splitlines() if line.startswith(("[CRITICAL]", "[WARNING]"))]
-        assert found == [], path.name
-        assert "[OK]" in done.stdout
+@pytest.mark.parametrize("way", WAYS)
+def test_kube_score_finds_nothing(kubectl: Kubectl, tmp_path: Path, way: str) -> None:
+    """With the workers, for whom there are policies. Two rules are left out: an image named by its digest need not
+    be asked for at every start, and a worker has no CPU limit unless its simulation says one."""
+    installed_objects = kustomized(kubectl, WAYS[way][0])
+    team = kustomized(kubectl, OVERLAYS / "team")
+    judged = tmp_path / "judged.yaml"
+    judged.write_text(yaml.safe_dump_all([*{**team, **installed_objects}.values(), workers()[0]]), "utf-8")
+    done = subprocess.run(
+        [installed(KUBE_SCORE), "score", "--ignore-test", "container-image-pull-policy",
+         "--ignore-container-cpu-limit", "--output-format", "ci", str(judged)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = [line for line in done.stdout.splitlines() if line.startswith(("[CRITICAL]", "[WARNING]"))]
+    assert found == [], done.stderr
+    assert "[OK]" in done.stdout
 
 
 def test_helm_upgrades_the_definition_and_leaves_it_and_every_simulation_when_it_goes(
