@@ -289,8 +289,8 @@ def test_it_is_enforced(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_kube_score_finds_nothing(kubectl: Kubectl, tmp_path: Path, way: str) -> None:
-    """With the workers, for whom there are policies. Two rules are left out: an image named by its digest need
-    not be asked for at every start, and a worker has no CPU limit unless its simulation says one."""
+    """With the workers, for whom there are policies. Two rules are left out: an image named by its digest
+    need not be asked for at every start, and a worker has no CPU limit unless its simulation says one."""
     installed_objects = kustomized(kubectl, WAYS[way][0])
     team = kustomized(kubectl, OVERLAYS / "team")
     judged = tmp_path / "judged.yaml"
