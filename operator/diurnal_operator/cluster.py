@@ -29,6 +29,7 @@ from diurnal_operator.problems import (
 from diurnal_operator.reconcile import Decision
 from diurnal_operator.settings import Settings
 from diurnal_operator.situation import Situation
+from diurnal_operator.turns import Turns
 
 Key = tuple[str, str]
 """Namespace and name of a simulation."""
@@ -78,6 +79,7 @@ class Cluster:
         self._watcher = Watcher()
         self._leases_of: dict[Key, set[str]] = {}
         self._writing = asyncio.Semaphore(settings.writes_at_once)
+        self._turns = Turns(settings.status_writes_per_second)
         self._rejected: dict[Key, Rejected] = {}
 
     async def simulations(self) -> list[Object]:
@@ -224,6 +226,7 @@ class Cluster:
         metadata = {"name": name, "namespace": namespace, "uid": before["uid"]}
         metadata["resourceVersion"] = before["resourceVersion"]  # whoever wrote meanwhile knew more
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": decision.status}
+        await asyncio.sleep(self._turns.take(boottime()))
         await self._api.apply(f"{_simulation_path(key)}/status", body, FIELD_MANAGER)
 
     async def _tell(self, simulation: Object, happening: Happening) -> None:

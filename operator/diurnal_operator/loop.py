@@ -37,7 +37,8 @@ class Loop:
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
-        self._cluster, self._settings, self._health, self._clock = cluster, settings, health, clock
+        self._cluster, self._given, self._health, self._clock = cluster, settings, health, clock
+        self._settings = settings
         self.queue: KeyQueue[Key] = KeyQueue(settings.waits.backoff_first, settings.waits.backoff_longest)
         self._metrics = metrics
         metrics.work_on(self.queue)
@@ -146,6 +147,7 @@ class Loop:
             self._health.listed(
                 {s["metadata"]["uid"]: s["metadata"]["resourceVersion"] for s in found}, self._clock()
             )
+            self._settings = self._given.among(len(found))
             for simulation in found:
                 self.add((simulation["metadata"]["namespace"], simulation["metadata"]["name"]))
             await asyncio.sleep(self._settings.waits.resync)

@@ -1,4 +1,4 @@
-"""The operator's settings, from its environment. README and manifests name the same variables.
+"""The operator's settings, from its environment. docs/operator.md has them all.
 
 Everything that waits is a setting, so that tests scale time down; ceilings bind whatever a resource says.
 """
@@ -6,7 +6,7 @@ Everything that waits is a setting, so that tests scale time down; ceilings bind
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
@@ -78,6 +78,7 @@ class Settings:
     health_port: int = 8080
     roll_at_once: int = 4
     writes_at_once: int = 16
+    status_writes_per_second: int = 5
     emulators: tuple[tuple[str, str], ...] = ()
     country_metrics: bool = False
     ceilings: Ceilings = field(default_factory=Ceilings)
@@ -97,6 +98,9 @@ class Settings:
             health_port=reader("HEALTH_PORT", _whole, Settings.health_port),
             roll_at_once=reader("ROLL_AT_ONCE", _at_least_one, Settings.roll_at_once),
             writes_at_once=reader("WRITES_AT_ONCE", _at_least_one, Settings.writes_at_once),
+            status_writes_per_second=reader(
+                "STATUS_WRITES_PER_SECOND", _at_least_one, Settings.status_writes_per_second
+            ),
             emulators=tuple((name, environment[name]) for name in EMULATORS if environment.get(name)),
             country_metrics=reader("COUNTRY_METRICS", _yes_or_no, Settings.country_metrics),
             ceilings=_ceilings(reader),
@@ -104,6 +108,11 @@ class Settings:
         )
         reader.complain()
         return found
+
+    def among(self, simulations: int) -> Settings:
+        """These settings for one of so many simulations: the more there are, the rarer is news of each."""
+        rarer = 2 * simulations / self.status_writes_per_second  # half of the writes is left for changes
+        return replace(self, waits=replace(self.waits, status=max(self.waits.status, rarer)))
 
 
 def allows(patterns: tuple[str, ...], value: str) -> bool:

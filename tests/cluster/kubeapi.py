@@ -88,7 +88,7 @@ class KubeApi:
     def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
         """One request, never repeated. A body of bytes goes out as it is, everything else as JSON."""
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", **self._credentials()})
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", **self.credentials()})
         headers.extend(self.headers)
         if payload is not None:
             headers["Content-Type"] = kind
@@ -98,7 +98,15 @@ class KubeApi:
         )  # fmt: skip
         return Answer(reply.status, _decoded(reply.data))
 
-    def _credentials(self) -> dict[str, str]:
+    def watch(self, path: str) -> urllib3.BaseHTTPResponse:
+        """The answer to a watch, an event a line as they come; shutdown() ends it from another thread."""
+        return self.client.rest_client.pool_manager.request(
+            "GET", self.client.configuration.host + path, headers=self.credentials(), retries=False,
+            preload_content=False, timeout=urllib3.Timeout(connect=30, read=None),
+        )  # fmt: skip
+
+    def credentials(self) -> dict[str, str]:
+        """The header by which the server knows who asks."""
         settings = self.client.configuration.auth_settings().values()
         return {each["key"]: each["value"] for each in settings if each["in"] == "header" and each["value"]}
 

@@ -67,12 +67,12 @@ def simulation(spec: Any, name: str = "world") -> dict[str, Any]:
     }
 
 
-def eventually(holds: Callable[[], Any], within: float = 30.0) -> Any:
+def eventually(holds: Callable[[], Any], within: float = 30.0, every: float = 0.05) -> Any:
     """The first truth that `holds` tells; AssertionError where there is none in `within` seconds."""
     give_up = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < give_up, f"not within {within:.0f} s"
-        time.sleep(0.05)
+        time.sleep(every)
     return found
 
 

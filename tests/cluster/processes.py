@@ -26,14 +26,15 @@ class Processes:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def run(self, name: str, *command: str | Path) -> None:
-        """Starts it. Where setpriv is (Linux), the kernel ends it if this process is killed."""
+    def run(self, name: str, *command: str | Path, **more: str) -> None:
+        """Starts it, with ``more`` environment. Where setpriv is (Linux), the kernel ends it if this process
+        is killed."""
         setpriv = shutil.which("setpriv")
         guard = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [*guard, *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder)}, cwd=self._folder,
+                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder), **more}, cwd=self._folder,
                 start_new_session=True,
             )  # fmt: skip
 

@@ -60,3 +60,9 @@ def test_a_run_is_pinned_to_what_the_worker_of_the_same_build_draws_by() -> None
     from diurnal_worker.zonefiles import TZDATA_VERSION
 
     assert (Settings().engine, Settings().tzdata) == (ENGINE, TZDATA_VERSION)
+
+
+def test_the_more_simulations_the_rarer_is_news_of_each_and_half_of_the_writes_is_left() -> None:
+    settings = Settings()
+    assert settings.among(10) == settings
+    assert 1000 / settings.among(1000).waits.status == settings.status_writes_per_second / 2
