@@ -42,9 +42,9 @@ def rate(**value: float) -> dict[str, Any]:
 
 # mistake: what the spec says beside the smallest one, and what the answer must say
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "a rate of zero": (rate(eventsPerUserPerDay=0), ("spec.traffic.rate.eventsPerUserPerDay", "1e-09")),
+    "a rate of zero": (rate(eventsPerUserPerDay=0), ("eventsPerUserPerDay", "at least 0.000000001")),
     "a negative rate": (rate(eventsPerSecond=-1), ("spec.traffic.rate", "at least 0.000000001")),
-    "too large a rate": (rate(eventsPerSecond=2e9), ("eventsPerSecond", "less than or equal to 1000000000")),
+    "too large a rate": (rate(eventsPerSecond=2e9), ("eventsPerSecond", "less than or equal to 1e+09")),
     "a number beyond 64 bits": ({"population": {"users": 2**63}}, ("spec.population.users", "type integer")),
     "an unknown field": ({"shard": 3}, ("unknown field", "spec.shard")),
     "a missing field": ({"sink": {"pubsub": {}}}, ("spec.sink.pubsub.topic", "Required value")),
