@@ -1,6 +1,7 @@
 """Reading resource files: what is refused, with the words and the line a person needs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -154,10 +155,13 @@ def test_a_file_over_the_limit_is_refused_without_reading_it_whole(tmp_path: Pat
         read_documents(big)
 
 
+# PyYAML writes the text 1e5 without quotes, which YAML 1.2, kubectl and this reader read as a number.
+number = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
+text = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"), max_size=10)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"), max_size=10),
+    | text.filter(lambda written: not number.fullmatch(written)),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.text("abNys", min_size=1, max_size=4), inner, max_size=3),
     max_leaves=8,
