@@ -1,7 +1,7 @@
 """What stops a worker, as a condition that a person can act on, and how it goes on when the cause is gone.
 
-A real worker on a real API server, for each cause: another engine, no rights, no topic, no table, a table that
-changed. And what should not stop it: another image, a table that changed while it runs.
+A real worker on a real API server, for each cause: another engine, no rights, no topic, no table, a table
+that changed. And what should not stop it: another image, a table that changed while it runs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def a_node(world: World, logs: Path, kubeconfig: Path | None = None, **environme
 
 
 @contextmanager
-def an_operator(world: World, logs: Path, **settings: str) -> Iterator[Operator]:
+def an_operator(world: World, logs: Path, **settings: Any) -> Iterator[Operator]:
     """A running operator with these settings; in no log of its is a traceback or a refused write."""
     operator = Operator(world, logs, **settings)
     operator.start()
@@ -135,11 +135,11 @@ def test_another_image_is_rolled_a_few_shards_at_a_time(world: World, tmp_path: 
     def is_rolled() -> bool:
         deployments = world.deployments()
         away.append(sum(not is_ready(deployed) for deployed in deployments))
-        return images(world) == {"worker:2"} and world.is_running("app", 3)
+        return images(world) == {"worker:2"} and world.is_running("app", 2)
 
     with a_node(world, tmp_path), an_operator(world, tmp_path, **settings) as operator:
-        world.create("app", shards=3)
-        runs(world, 3)
+        world.create("app", shards=2)
+        runs(world, 2)
         before = world.clock("app")
         operator.stop()
         operator.start(DIURNAL_WORKER_IMAGE="worker:2")
