@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from diurnal_fidelity.verdict import FAMILY, Judged, rejected
+from diurnal_fidelity.verdict import FAMILY, KNOWN, Judged, rejected
 
 
 def family(*ps: float) -> list[Judged]:
@@ -26,3 +26,9 @@ def test_nothing_is_rejected_beyond_the_first_that_is_not() -> None:
 
 def test_a_family_of_sound_answers_is_left_alone() -> None:
     assert rejected(family(*np.random.default_rng(1).random(10_000))) == []
+
+
+def test_what_is_known_is_not_counted() -> None:
+    part, kind, question = next(iter(KNOWN))
+    assert rejected([Judged(part, kind, question, 1e-30), Judged(part, kind, "another question", 0.1)]) == []
+    assert rejected([Judged("another part", kind, question, 1e-30)]) != []

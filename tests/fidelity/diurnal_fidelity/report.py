@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from diurnal_fidelity.asking import Part
 from diurnal_fidelity.defects import DEFECTS
-from diurnal_fidelity.verdict import FAMILY, Judged, rejected
+from diurnal_fidelity.verdict import FAMILY, KNOWN, Judged, is_known, rejected
+from diurnal_worker import ENGINE
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,18 @@ def found(answers: Sequence[Judged]) -> bool:
 
 def _opening(part: Part, how: Circumstances) -> Iterator[str]:
     strange = rejected(part.answers)
+    family = [answer for answer in part.answers if not is_known(answer)]
     events = sum(seen.events for seen in part.seen if seen.ticks)
-    smallest = min(answer.p for answer in part.answers)
+    smallest = min(answer.p for answer in family)
     yield "# Fidelity"
     yield ""
     if strange:
-        share = f"{len(strange)} of {len(part.answers)} p-values"
+        share = f"{len(strange)} of {len(family)} p-values"
         yield f"**{share} are rejected: the stream is not the process that it claims to be.**"
     else:
         yield (
-            f"{events:,} events and {len(part.answers)} p-values: **none is rejected**. The smallest is "
-            f"{smallest:.1e}; the smallest of so many is below {1 / len(part.answers):.1e} as often as not."
+            f"{events:,} events and {len(family)} p-values: **none is rejected**. The smallest is "
+            f"{smallest:.1e}; by chance alone it is below {math.log(2) / len(family):.1e} in one run of two."
         )
     yield ""
     yield (
@@ -72,7 +75,12 @@ def _opening(part: Part, how: Circumstances) -> Iterator[str]:
         f"{FAMILY:g} at most."
     )
     yield ""
-    yield f"- {how.date}, `{how.command}`, commit {how.commit}, engine as in `diurnal_worker.ENGINE`"
+    for answer in part.answers:
+        if is_known(answer):
+            reason = KNOWN[answer.part, answer.kind, answer.question]
+            yield f"Known, and not counted (p = {answer.p:.1e}): {reason}."
+            yield ""
+    yield f"- {how.date}, `{how.command}`, commit {how.commit}, engine {ENGINE}"
     yield f"- {how.machine}"
     yield f"- {how.processes} processes, {how.seconds:,.0f} s, at most {how.peak_mb:,.0f} MB a process"
     yield ""
@@ -110,7 +118,7 @@ def _strangest(part: Part) -> Iterator[str]:
     yield ""
     yield "| p | bound | part | question |"
     yield "|---:|---:|---|---|"
-    ordered = sorted(part.answers, key=lambda answer: answer.p)
+    ordered = sorted((a for a in part.answers if not is_known(a)), key=lambda answer: answer.p)
     for place, answer in enumerate(ordered[:10]):
         bound = FAMILY / (len(ordered) - place)
         yield f"| {answer.p:.2g} | {bound:.2g} | {answer.part} | {answer.kind}: {answer.question} |"
@@ -130,7 +138,7 @@ def _defects(defects: Mapping[str, tuple[int, Sequence[Judged]]]) -> Iterator[st
         return
     yield "## Planted defects"
     yield ""
-    yield "The same questions, asked of the engine with one mistake each, in a hundredth of the events:"
+    yield "The same questions, asked of the engine with one mistake each, in a hundredth of the events or so:"
     yield ""
     yield "| defect | what is wrong | events | rejected | by, above all | p |"
     yield "|---|---|---:|---:|---|---:|"

@@ -26,9 +26,23 @@ class Judged:
     p: float
 
 
-def rejected(family: Sequence[Judged]) -> list[Judged]:
+KNOWN: Final = {
+    ("raw words", "users", "Hamming distances"): (
+        "what the devices and session offsets of two neighbouring users are drawn from differs in a number "
+        "of bits whose variance is 15.94 and not 16, for the finaliser is applied to a plain counter"
+    )
+}
+"""Known weaknesses of this engine, by part, kind and question: they are shown, and not counted again."""
+
+
+def is_known(answer: Judged) -> bool:
+    """Whether the answer is about a known weakness."""
+    return (answer.part, answer.kind, answer.question) in KNOWN
+
+
+def rejected(answers: Sequence[Judged]) -> list[Judged]:
     """Those that a correct engine would not give, the strangest first."""
-    ordered = sorted(family, key=lambda answer: answer.p)
+    ordered = sorted((answer for answer in answers if not is_known(answer)), key=lambda answer: answer.p)
     found = []
     for place, answer in enumerate(ordered):
         if answer.p > FAMILY / (len(ordered) - place):
