@@ -2,7 +2,12 @@
 
 import pytest
 
-LONG = ("tests/system/", "tests/worker/test_statistics.py", "tests/worker/test_guarantees.py")
+LONG = (
+    "tests/system/",
+    "tests/fidelity/test_fidelity.py",
+    "tests/worker/test_statistics.py",
+    "tests/worker/test_guarantees.py",
+)
 
 
 @pytest.hookimpl(trylast=True)
