@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,11 @@ class Fault:
     def worker_recovered(self) -> None:
         """All shards publish again."""
         self.worker = time.time() - self.healed
+
+    def is_late(self) -> bool:
+        """Whether a recovery took longer than it may, on a machine that has more to do than it has cores."""
+        busy = max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0)
+        return (self.operator or 0.0) > OPERATOR_WITHIN * busy or (self.worker or 0.0) > WORKER_WITHIN * busy
 
 
 class Faults:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
+import page
+import reading
 from chronicle import Chronicle
 from diurnal_api.names import deployment_name
 from diurnal_api.plan import Plan
@@ -40,6 +44,14 @@ THROTTLE = 7_000 if WHOLE else 2_000
 AWAY = 60 if WHOLE else 15
 UNREACHABLE = 30 if WHOLE else 12
 NAME = "planet"
+HAPPENED = {
+    "RunStarted": 1,
+    "TrafficChanged": 1,
+    "Rescaled": 3,
+    "Suspended": 1,
+    "Resumed": 1,
+    "BudgetExhausted": 1,
+}
 WORLD = ROOT / "worker" / "diurnal_worker" / "data" / "world-2025.csv"
 
 
@@ -130,16 +142,47 @@ def test_every_event_arrives_through_every_fault(run: Run, tmp_path: Path) -> No
     finish(run)
 
     took = time.time() - begun
+    story = read(run, tmp_path)
     status = run.simulation.status()
     plan = Plan.model_validate(status["plan"])
     assert plan.dataset is not None
     oracle = expected(plan, parse_dataset(data, plan.dataset.uri), EVENTS)
     received = np.unique(run.subscriber.fingerprints)
-    wrong = account(run.faults.all, run.chronicle, run.subscriber, oracle) if received.size else []
-    print(f"\n{run.subscriber.received:,} messages, {received.size:,} events, {took:.0f} s")
-    print(table(run.faults.all))
-    assert np.array_equal(received, oracle.fingerprints)
+    assert np.array_equal(received, oracle.fingerprints), difference(received, oracle.fingerprints)
+    wrong = account(run.faults.all, run.chronicle, run.subscriber, oracle)
+    page.write(told(run, took)) if WHOLE else print(f"\n{told(run, took)}")
+    late = [fault for fault in run.faults.all if fault.is_late()]
     assert not wrong, "\n".join(wrong)
+    assert not story, "\n".join(story)
+    assert not late, f"recovered too late: {', '.join(fault.name for fault in late)}"
+
+
+def told(run: Run, took: float) -> str:
+    """What a reader of the page wants to know."""
+    return (
+        f"{page.this_machine()}, `make {'reliability' if WHOLE else 'e2e'}`: {EVENTS:,} events in "
+        f"{took:.0f} s, {run.subscriber.received:,} messages.\n\n{table(run.faults.all)}"
+    )
+
+
+def difference(received: NDArray[np.int64], wanted: NDArray[np.int64]) -> str:
+    missing, foreign = np.setdiff1d(wanted, received).size, np.setdiff1d(received, wanted).size
+    return f"{missing} of {wanted.size} events did not arrive, {foreign} others did"
+
+
+def read(run: Run, folder: Path) -> list[str]:
+    """What does not read well of all that a person could have read; kept in the test's folder."""
+    described = run.kubectl("describe", "tsim", NAME)
+    (folder / "describe").write_text(described)
+    events = run.kubectl.json("get", "events", "--field-selector=involvedObject.kind=TrafficSimulation")
+    happened = Counter[str]()
+    for each in events["items"]:
+        happened[each["reason"]] += each.get("count") or 1
+    return [
+        *reading.of_logs(run.chronicle.logs()),
+        *reading.of_watch(run.chronicle.watched()),
+        *reading.of_events(happened, HAPPENED),
+    ]
 
 
 def start(run: Run, countries: str) -> None:
