@@ -23,6 +23,8 @@ FROM scratch
 COPY busybox /busybox
 ENTRYPOINT ["/busybox", "sleep", "2147483647"]
 """
+SOCKET = "containerd.sock"
+NAMESPACES = Path("/run/netns")
 _BUSYBOX = Path("/bin/busybox")  # Debian's busybox-static
 
 
@@ -31,7 +33,7 @@ class Containers:
 
     def __init__(self, folder: Path, processes: Processes, network: Network) -> None:
         self._folder, self._processes, self._network = folder, processes, network
-        self.socket = folder / "containerd.sock"
+        self.socket = folder / SOCKET
 
     def start(self) -> None:
         """containerd answers, and has the image that holds a pod's namespaces."""
@@ -50,18 +52,8 @@ class Containers:
 
     def stop(self) -> None:
         """No container, no mount and no network namespace of ours is left."""
-        namespaces = [*self._network_namespaces()]
-        self._processes.end("containerd", signal.SIGTERM)
-        for pid in self._shims():
-            for child in children(pid):
-                _kill(child)
-            _kill(pid)
-        for mount in sorted(mounts_under(self._folder), reverse=True):
-            with suppress(subprocess.CalledProcessError):
-                run("umount", "--lazy", mount)
-        for name in namespaces:
-            with suppress(subprocess.CalledProcessError):
-                run("ip", "netns", "delete", name)
+        self._processes.end("containerd", signal.SIGKILL)
+        remove(self._folder)
 
     def _answers(self) -> bool:
         return self._try_ctr("version") is not None
@@ -73,20 +65,6 @@ class Containers:
         (context / "Dockerfile").write_text(_PAUSE_FILE)
         run("buildah", "build", "--isolation", "chroot", "--quiet", "--tag", PAUSE, context)
         self.load(PAUSE)
-
-    def _network_namespaces(self) -> Iterator[str]:
-        """Those of our sandboxes that are left, by containerd's own word."""
-        for container in (self._try_ctr("containers", "list", "--quiet") or "").split():
-            told = self._try_ctr("containers", "info", container) or ""
-            yield from (word.partition('"')[0] for word in told.split("/run/netns/")[1:2])
-
-    def _shims(self) -> Iterator[int]:
-        """The processes between containerd and our containers; they outlive it."""
-        for process in Path("/proc").iterdir():
-            with suppress(OSError, ValueError):
-                command = (process / "cmdline").read_bytes()
-                if b"containerd-shim" in command and os.fsencode(self.socket) in command:
-                    yield int(process.name)
 
     def _ctr(self, *command: str | Path) -> str:
         return run("ctr", "--address", self.socket, "--namespace", "k8s.io", *command)
@@ -115,15 +93,44 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 """
 
 
-def children(pid: int) -> list[int]:
-    """The process ids of a process's children."""
+def remove(folder: Path) -> None:
+    """Ends the containers of a folder's containerd, which is gone, and removes what they leave."""
+    processes = [child for pid in _shims(folder) for child in (*_children(pid), pid)]
+    namespaces = {_network_namespace(pid) for pid in processes} - {_network_namespace(os.getpid())}
+    for pid in processes:
+        _kill(pid)
+    for mount in sorted(_mounts_under(folder), reverse=True):
+        with suppress(subprocess.CalledProcessError):
+            run("umount", "--lazy", mount)
+    for path in NAMESPACES.glob("cni-*"):
+        if path.stat().st_ino in namespaces:
+            run("ip", "netns", "delete", path.name)
+
+
+def _shims(folder: Path) -> Iterator[int]:
+    """The processes between a containerd and its containers; they outlive it."""
+    socket = os.fsencode(folder / SOCKET)
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            command = (process / "cmdline").read_bytes()
+            if b"containerd-shim" in command and socket in command:
+                yield int(process.name)
+
+
+def _children(pid: int) -> list[int]:
     with suppress(OSError):
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
 
 
-def mounts_under(folder: Path) -> list[str]:
-    """The mount points below a folder."""
+def _network_namespace(pid: int) -> int:
+    """The number of the namespace that a process is in; 0 where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    return 0
+
+
+def _mounts_under(folder: Path) -> list[str]:
     points = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
     return [point for point in points if point.startswith(f"{folder}/")]
 
@@ -133,6 +140,6 @@ def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     for _ in range(100):
-        if not Path(f"/proc/{pid}/cmdline").exists():
+        if not Path(f"/proc/{pid}/exe").exists():
             return
         time.sleep(0.02)

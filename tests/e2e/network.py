@@ -46,9 +46,7 @@ class Network:
 
     def stop(self) -> None:
         """As before, also where pods were not taken down in order."""
-        remove_rules()
-        with suppress(subprocess.CalledProcessError):
-            run("ip", "link", "delete", BRIDGE)
+        remove()
         _FORWARD.write_text(self._forwarded)
 
     def _plugins(self) -> dict[str, Any]:
@@ -69,8 +67,10 @@ def free_subnet() -> IPv4Network:
     return next(subnet for subnet in CANDIDATES if not any(subnet.overlaps(other) for other in taken))
 
 
-def remove_rules() -> None:
-    """Takes out the address translation of pods that were not taken down in order."""
+def remove() -> None:
+    """Takes out the bridge, and the address translation of pods that were not taken down in order."""
+    with suppress(subprocess.CalledProcessError):
+        run("ip", "link", "delete", BRIDGE)
     rules = [
         line for line in run("iptables", "-t", "nat", "-S").splitlines() if f'name: \\"{NAME}\\"' in line
     ]

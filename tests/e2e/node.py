@@ -29,6 +29,8 @@ import yaml
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 
+import containers  # noqa: E402
+import network  # noqa: E402
 from binaries import COMPILED, OF_A_NODE, NoControlPlaneError, programs  # noqa: E402 (the folder of the tests)
 from containers import Containers  # noqa: E402
 from controlplane import ControlPlane  # noqa: E402
@@ -40,6 +42,8 @@ from processes import Processes, free_ports  # noqa: E402
 NAME = "diurnal-node"
 LOCK = Path(tempfile.gettempdir()) / "diurnal-e2e-node.lock"
 NEEDED = ("containerd", "runc", "buildah", "iptables", "ip", "conntrack", "debootstrap", "kubectl", "setpriv")
+PREFIX = "diurnal-node-"
+KEPT_IN = Path("/var/tmp")
 PODS = "/api/v1/pods"
 
 
@@ -49,7 +53,8 @@ class Node:
     def __init__(self) -> None:
         check_this_machine()
         self._lock = _lock()
-        self.folder = Path(tempfile.mkdtemp(prefix="diurnal-node-", dir="/var/tmp"))
+        remove_leftovers()
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=KEPT_IN))
         self._network = Network(self.folder)
         self._processes = Processes(self.folder)
         self.plane = ControlPlane(host=self._network.gateway, controllers=("*",))
@@ -90,10 +95,8 @@ class Node:
         for name in ("kube-scheduler", "kubelet"):
             self._processes.end(name, signal.SIGKILL)
         self.containers.stop()
-        if "kube-proxy" in self._programs:
-            self._processes.end("kube-proxy", signal.SIGKILL)
-            with suppress(subprocess.SubprocessError):
-                run(self._programs["kube-proxy"], "--cleanup")
+        self._processes.end("kube-proxy", signal.SIGKILL)
+        remove_services()
         self.plane.stop()
         self._network.stop()
         _remove_cgroups()
@@ -193,6 +196,22 @@ def name_servers() -> list[str]:
             found = [words[1] for words in lines if words[:1] == ["nameserver"]]
             return [each for each in found if not ip_address(each).is_loopback][:3]
     return []
+
+
+def remove_leftovers() -> None:
+    """Of a node whose tests were killed: its processes went with them, its pods did not."""
+    for folder in KEPT_IN.glob(f"{PREFIX}*"):
+        containers.remove(folder)
+        remove_services()
+        network.remove()
+        _remove_cgroups()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_services() -> None:
+    """The rules of kube-proxy."""
+    with suppress(subprocess.SubprocessError):
+        run(programs(["kube-proxy"])["kube-proxy"], "--cleanup")
 
 
 def _lock() -> Any:
