@@ -83,11 +83,13 @@ class Faults:
 def account(faults: list[Fault], chronicle: Chronicle, subscriber: Subscriber, oracle: Expected) -> list[str]:
     """Counts each fault's repeats, and says which of them guarantee 3 does not allow.
 
-    A repeat belongs to the fault that was the last to begin before its second publication.
+    A repeat belongs to the fault that was the last to begin before its second publication. What was delivered
+    twice and published once is the emulator's doing, and none.
     """
     prints, published_at = subscriber.fingerprints, subscriber.published / SECOND
     order = np.lexsort((published_at, prints))
-    again = order[1:][prints[order[1:]] == prints[order[:-1]]]
+    same, later = prints[order[1:]] == prints[order[:-1]], published_at[order[1:]] > published_at[order[:-1]]
+    again = order[1:][same & later]
     begins = np.array([fault.began for fault in faults])
     of_fault = np.searchsorted(begins, published_at[again]) - 1
     wrong = []

@@ -56,7 +56,7 @@ class Emulator:
             subscribe = channel.unary_unary(
                 f"{service}Subscriber/CreateSubscription", types.Subscription.serialize, None
             )
-            wanted = types.Subscription(name=self.subscription, topic=self.topic, ack_deadline_seconds=600)
+            wanted = types.Subscription(name=self.subscription, topic=self.topic, ack_deadline_seconds=60)
             subscribe(wanted, timeout=10)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:

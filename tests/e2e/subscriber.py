@@ -19,6 +19,8 @@ from harness import GENERATED
 
 SECOND = 1_000_000
 _AT_ONCE = 1000
+_LONGEST_PULL = 20.0
+"""Seconds. What is on its way to a pull that was given up is delivered again only after its deadline."""
 
 
 def fingerprint(message: bytes) -> int:
@@ -65,7 +67,7 @@ class Subscriber(threading.Thread):
     def end(self) -> None:
         """Stops pulling."""
         self._done.set()
-        self.join(30)
+        self.join(2 * _LONGEST_PULL)
 
     def _pull(self, channel: grpc.Channel) -> None:
         service = "/google.pubsub.v1.Subscriber/"
@@ -75,7 +77,7 @@ class Subscriber(threading.Thread):
         request = types.PullRequest(subscription=self._subscription, max_messages=_AT_ONCE)
         while not self._done.is_set():
             try:
-                messages = pull(request, timeout=1.0).received_messages
+                messages = pull(request, timeout=_LONGEST_PULL).received_messages
             except grpc.RpcError as error:
                 if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
                     time.sleep(0.2)  # it is being restarted
