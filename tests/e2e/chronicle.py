@@ -69,9 +69,9 @@ class Chronicle(threading.Thread):
         return found
 
     def watched(self) -> list[str]:
-        """The lines of `kubectl get tsim --watch`, without the header."""
+        """The lines of `kubectl get tsim --watch` that are about the simulation."""
         lines = (self._folder / "watch").read_text().splitlines()
-        return [line for line in lines if line and not line.startswith(("NAME", "Error", "E1", "error"))]
+        return [line for line in lines if line.startswith(f"{self._simulation.name} ")]
 
     def _look_at_leases(self) -> None:
         last = {each.lease: each.checkpoint for each in self._seen}

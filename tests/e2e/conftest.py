@@ -14,7 +14,7 @@ import pytest
 
 from clusters import AnyCluster, Given, Kind
 from images import made
-from node import Node
+from node import Node, traces
 
 HERE = Path(__file__).parent
 
@@ -54,6 +54,7 @@ def cluster() -> Iterator[AnyCluster]:
         yield it
     finally:
         it.stop()
+        assert not isinstance(it, Node) or not traces()
 
 
 @pytest.fixture(scope="session")

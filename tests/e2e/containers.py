@@ -99,7 +99,7 @@ def remove(folder: Path) -> None:
     namespaces = {_network_namespace(pid) for pid in processes} - {_network_namespace(os.getpid())}
     for pid in processes:
         _kill(pid)
-    for mount in sorted(_mounts_under(folder), reverse=True):
+    for mount in sorted(mounts_under(folder), reverse=True):
         with suppress(subprocess.CalledProcessError):
             run("umount", "--lazy", mount)
     for path in NAMESPACES.glob("cni-*"):
@@ -130,7 +130,8 @@ def _network_namespace(pid: int) -> int:
     return 0
 
 
-def _mounts_under(folder: Path) -> list[str]:
+def mounts_under(folder: Path) -> list[str]:
+    """The mount points below a folder."""
     points = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
     return [point for point in points if point.startswith(f"{folder}/")]
 
