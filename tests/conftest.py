@@ -1,6 +1,10 @@
-"""For all tests: the long ones begin first, so that two processes end together."""
+"""For all tests: long ones begin first, so that two processes end together; with and without the kernel."""
+
+from collections.abc import Iterator
 
 import pytest
+
+from diurnal_worker import kernel
 
 LONG = (
     "tests/system/",
@@ -14,3 +18,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Within each half the random order stays."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.fixture(scope="module", params=["numpy", "kernel"])
+def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test of the module runs without the compiled kernel, and with it."""
+    if request.param == "kernel" and not kernel.load():
+        pytest.skip("numba is not installed: pip install numba")
+    yield
+    kernel.unload()

@@ -17,6 +17,8 @@ from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 from reference import instant
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 SLOTS = 1024
 ALL = range(SLOTS)
 SPRING = instant("2026-03-29T01:00:00Z")  # Europe's clocks go forward

@@ -4,10 +4,13 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from diurnal_worker.choice import thresholds
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 WEIGHTS = st.lists(
     st.one_of(st.just(0.0), st.floats(1e-6, 1e6), st.integers(1, 1_000_000).map(float)),

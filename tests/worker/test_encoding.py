@@ -19,6 +19,8 @@ from diurnal_worker.schema import AVRO, FIELDS
 from diurnal_worker.sources import load
 from diurnal_worker.strata import World
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 MAKER = EventMaker(
     World.build(load("world-2025"), 5_400_000_000, 42), EVENT_TYPE_WEIGHTS, DEVICE_TYPE_WEIGHTS
 )

@@ -29,6 +29,8 @@ from diurnal_worker.strata import World
 from diurnal_worker.traffic import intensity_of
 from reference import instant
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 GOLDEN = sorted(Path(__file__).parent.joinpath("golden").glob("*.json"))
 GENERATED = 1_790_000_000_000_000
 

@@ -12,6 +12,8 @@ from checks import THRESHOLD, even
 from diurnal_worker.identifiers import Ids, event_ids, named_ids, permuted, uuid8
 from diurnal_worker.keyed import U64, Purpose, key
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 HALF = 2**61
 KEYS = st.integers(0, 2**64 - 1)
 HALVES = st.lists(st.integers(0, HALF - 1), min_size=1, max_size=20)

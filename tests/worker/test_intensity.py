@@ -118,6 +118,10 @@ def test_bounds_hold_for_every_offset_everywhere_in_a_tick(curve: Activity, cons
             rates = intensity.relative_rates(np.full(offsets.size, moment), offsets, bounds.daylight)
             assert np.all(bounds.low <= rates * (1 + 1e-9))
             assert np.all(rates <= bounds.high * (1 + 1e-9))
+            if (pieces := bounds.pieces) is not None:
+                piece = (moment - tick * intensity.tick) // pieces.length
+                assert np.all(pieces.low[piece] <= rates)
+                assert np.all(rates <= pieces.high[piece])
 
 
 @EVERY

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from diurnal_worker.rows import Column, Constant, Piece, RowFormat, Table
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 ENTRIES = st.lists(st.binary(max_size=6), min_size=1, max_size=5).map(tuple)
 

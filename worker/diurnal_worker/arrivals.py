@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diurnal_api.layout import SLOTS
+from diurnal_worker import kernel
 from diurnal_worker.keyed import U64, Purpose, Streams, key, mixed, mixed_in_place, scaled, streams
 from diurnal_worker.poisson import poisson
 from diurnal_worker.sparse import Sparse
@@ -35,6 +36,7 @@ _TIME_SHIFT: Final = np.uint64(34)
 _NUMBERS: Final = 1 << 20
 _NUMBER_MASK: Final = np.uint64(_NUMBERS - 1)
 _BLOCK: Final = 1 << 15  # candidates at a time: what a core's cache holds
+_COMPILED_BLOCK: Final = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,15 @@ def counts(world: World, intensity: Intensity, ticks: I64, slots: range) -> I64:
     return poisson(means.reshape(-1), stacked).reshape(means.shape)
 
 
-def arrivals(world: World, intensity: Intensity, tick: int, slots: range) -> Arrivals:
-    """The events of the contiguous ``slots`` in ``tick``, which covers [tick, tick + 1) x intensity.tick."""
-    wanted = counts(world, intensity, np.array([tick]), slots)[0]
+def arrivals(
+    world: World, intensity: Intensity, tick: int, slots: range, wanted: I64 | None = None
+) -> Arrivals:
+    """The events of the contiguous ``slots`` in ``tick``, which covers [tick, tick + 1) x intensity.tick.
+
+    ``wanted``: their ``counts``, where these are known.
+    """
+    if wanted is None:
+        wanted = counts(world, intensity, np.array([tick]), slots)[0]
     drawn = _Tick(world, intensity, tick, slots)
     order = np.sort(drawn.first_accepted(wanted))
     return drawn.decoded(order)
@@ -94,10 +102,9 @@ class _Tick:
         self.bounds = intensity.acceptance(tick)
         self.envelope = self._envelopes()
         self.sparse = Sparse(world, slots, self.bounds, self.envelope, intensity.tick)
-        low = np.append(self.bounds.low, 0.0)
-        high = np.append(self.bounds.high, np.inf)
-        bucket_offset = np.append(self.bounds.daylight.offset_of_stratum, -1)[self.index.stratum_of_bucket]
-        self.low_of_bucket, self.high_of_bucket = low[bucket_offset], high[bucket_offset]
+        offset = self.bounds.daylight.offset_of_stratum
+        self.low_of_bucket = self.index.by_bucket(self.bounds.low[offset], np.minimum)
+        self.high_of_bucket = self.index.by_bucket(self.bounds.high[offset], np.maximum)
 
     def _envelopes(self) -> F64:
         """The highest relative rate of any user of each slot."""
@@ -142,6 +149,9 @@ class _Tick:
         """Judges candidates begun .. begun + tried - 1 of each slot; returns keys and how many were taken."""
         if int(begun.max()) + tried > _NUMBERS:
             raise OverflowError("a slot has more candidates in a tick than a sort key has numbers for")
+        compiled = kernel.loaded()
+        if compiled is not None and not self.sparse.slots.any():
+            return self._try_compiled(compiled, rows, begun, tried, missing)
         gamma = self.stream.gamma[rows, None]
         users = self.slot_users[rows, None]
         state = gamma * (np.arange(tried, dtype=np.uint64) * np.uint64(2) + np.uint64(1))
@@ -152,7 +162,7 @@ class _Tick:
         judge >>= np.uint64(11)
         level = judge.astype(np.float64)
         level *= self.envelope[rows, None] * 2.0**-53
-        accepted = self._accepted(rows, level, scaled(bits, users), bits * users)
+        accepted = self._squeezed(rows, level, bits, scaled(bits, users))
         self._judge_sparse(rows, bits, judge, accepted)
         rank = np.cumsum(accepted, axis=1, dtype=np.int32)
         accepted &= rank <= missing[:, None]
@@ -164,19 +174,52 @@ class _Tick:
         slot = (rows[row] + self.slots.start).astype(np.uint64)
         return (offset << _TIME_SHIFT) | (slot << _SLOT_SHIFT) | number, taken
 
-    def _accepted(self, rows: I64, level: F64, inside: U64, rest: U64) -> NDArray[np.bool_]:
+    def _try_compiled(
+        self, compiled: kernel.Kernel, rows: I64, begun: I64, tried: int, missing: I64
+    ) -> tuple[U64, I64]:
+        """The same by the kernel."""
+        judges = kernel.Judges(
+            self.stream.base[rows],
+            self.stream.gamma[rows],
+            begun.astype(np.uint64),
+            self.slot_users[rows],
+            self.envelope[rows] * 2.0**-53,
+            self.low_of_bucket,
+            self.high_of_bucket,
+            self.index.shift,
+        )
+        judged = compiled.judge(judges, missing, tried)
+        decided = self._by_the_curve(rows[judged.unsure // tried], judged.bits, judged.levels)
+        judged.accepted.reshape(-1)[judged.unsure] = decided
+        slots = (rows + self.slots.start).astype(np.uint64)
+        return compiled.collect(judges, judged.accepted, missing, np.uint64(self.intensity.tick), slots)
+
+    def _squeezed(self, rows: I64, level: F64, bits: U64, inside: U64) -> NDArray[np.bool_]:
         """Which candidates pass: below the low bound all, above the high one none, else the curve decides."""
         bucket = (inside >> self.index.shift).view(np.int64)
         accepted: NDArray[np.bool_] = level < self.low_of_bucket[bucket]
         unsure = np.flatnonzero(~accepted & (level < self.high_of_bucket[bucket]))
         if unsure.size:
-            slots = rows[unsure // level.shape[1]] + self.slots.start
-            users = (inside.reshape(-1)[unsure].astype(np.int64) << _SLOT_BITS) + slots
-            offsets = self.bounds.daylight.offset_of_stratum[self.index.stratum(users)]
-            offset = scaled(rest.reshape(-1)[unsure], np.uint64(self.intensity.tick))
-            instants = self.tick * self.intensity.tick + offset.astype(np.int64)
-            rates = self.intensity.relative_rates(instants, offsets, self.bounds.daylight)
-            accepted.reshape(-1)[unsure] = level.reshape(-1)[unsure] < rates
+            of_row = rows[unsure // level.shape[1]]
+            flat = bits.reshape(-1)[unsure], level.reshape(-1)[unsure]
+            accepted.reshape(-1)[unsure] = self._by_the_curve(of_row, *flat)
+        return accepted
+
+    def _by_the_curve(self, rows: I64, bits: U64, levels: F64) -> NDArray[np.bool_]:
+        """Whether single candidates lie below their user's rate at their time."""
+        residents = self.slot_users[rows]
+        users = (scaled(bits, residents).astype(np.int64) << _SLOT_BITS) + rows + self.slots.start
+        offsets = self.bounds.daylight.offset_of_stratum[self.index.stratum(users)]
+        into_tick = scaled(bits * residents, np.uint64(self.intensity.tick))
+        accepted = np.zeros(levels.shape, np.bool_)
+        unsure: slice | NDArray[np.intp] = slice(None)
+        if (pieces := self.bounds.pieces) is not None:
+            piece = into_tick.astype(np.int64) // pieces.length
+            accepted = levels < pieces.low[piece, offsets]
+            unsure = np.flatnonzero(~accepted & (levels < pieces.high[piece, offsets]))
+        instants = self.tick * self.intensity.tick + into_tick[unsure].astype(np.int64)
+        rates = self.intensity.relative_rates(instants, offsets[unsure], self.bounds.daylight)
+        accepted[unsure] = levels[unsure] < rates
         return accepted
 
     def _judge_sparse(self, rows: I64, bits: U64, judge: U64, accepted: NDArray[np.bool_]) -> None:
@@ -198,6 +241,12 @@ class _Tick:
 
     def decoded(self, order: U64) -> Arrivals:
         """The events behind sorted order keys: bits are drawn again, which is cheaper than carrying them."""
+        start = self.tick * self.intensity.tick
+        compiled = kernel.loaded()
+        if compiled is not None and not self.sparse.slots.any():
+            times, users = compiled.decode(order, *self.stream, self.slot_users, self.slots.start)
+            times += start
+            return Arrivals(times, users, _ordinals(times, users), order)
         row = ((order >> _SLOT_SHIFT) & np.uint64(SLOTS - 1)).astype(np.int64) - self.slots.start
         number = order & _NUMBER_MASK
         bits = mixed(self.stream.base[row] + self.stream.gamma[row] * (number * np.uint64(2) + np.uint64(1)))
@@ -206,7 +255,7 @@ class _Tick:
         chosen = np.flatnonzero(self.sparse.slots[row])
         if chosen.size:
             users[chosen] = self.sparse.placed(row[chosen], bits[chosen]).users
-        times = (order >> _TIME_SHIFT).astype(np.int64) + self.tick * self.intensity.tick
+        times = (order >> _TIME_SHIFT).astype(np.int64) + start
         return Arrivals(times, users, _ordinals(times, users), order)
 
 
@@ -217,11 +266,12 @@ def _expected_candidates(wanted: I64, chance: F64) -> I64:
 
 
 def _blocks(numbers: I64) -> list[tuple[slice, int]]:
-    """Cuts ascending rows into (rows, candidates a row), a block within what a core's cache holds."""
+    """Cuts ascending rows into (rows, candidates a row); numpy wants what a cache holds."""
     blocks, end = [], numbers.size
+    most = _BLOCK if kernel.loaded() is None else _COMPILED_BLOCK
     while end > 0:
         tried = int(numbers[end - 1])
-        first = max(end - max(_BLOCK // tried, 1), 0)
+        first = max(end - max(most // tried, 1), 0)
         blocks.append((slice(first, end), tried))
         end = first
     return blocks
@@ -248,6 +298,16 @@ class UserIndex:
     shift: np.uint64  # bucket of the user with rank j in its slot: j >> shift
     stratum_of_bucket: I64  # populated stratum, or -1 where a border runs through the bucket
     firsts: I64
+    borders: I64  # the buckets with several strata, and which: [first, last + 1, first, last + 1, ..]
+    several: I64
+
+    def by_bucket(self, of_stratum: F64, extreme: np.ufunc) -> F64:
+        """A value of every bucket: its stratum's, or the extreme one of its strata."""
+        values: F64 = of_stratum[self.stratum_of_bucket]
+        if self.borders.size:
+            padded = np.append(of_stratum, of_stratum[-1])  # where a bucket ends with the last stratum
+            values[self.borders] = extreme.reduceat(padded, self.several)[::2]
+        return values
 
     def stratum(self, users: I64) -> I64:
         """Index into ``world.populated`` of each user index g, same shape."""
@@ -278,4 +338,6 @@ def _build_index(world: World) -> UserIndex:
     ends = np.minimum(starts + width, world.users) - 1
     first = np.searchsorted(world.firsts, starts, side="right") - 1
     last = np.searchsorted(world.firsts, ends, side="right") - 1
-    return UserIndex(np.uint64(shift), np.where(first == last, first, -1), world.firsts)
+    borders = np.flatnonzero(first != last)
+    several = np.stack((first[borders], last[borders] + 1), axis=1).reshape(-1)
+    return UserIndex(np.uint64(shift), np.where(first == last, first, -1), world.firsts, borders, several)

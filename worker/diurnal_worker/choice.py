@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from diurnal_worker import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +18,8 @@ if TYPE_CHECKING:
 def thresholds(weights: Sequence[float]) -> U64:
     """Upper ends of all shares but the last, in units of 2^-64; index = number of ends at or below a draw.
 
-    ``np.searchsorted(thresholds, bits, side="right")`` picks index i with probability weight i over the
-    total, to 2^-52. A weight of zero is never picked. Sums run in the given order, so that equal weights
-    give equal choices on every machine.
+    ``choose`` so picks index i with probability weight i over the total, to 2^-52. A weight of zero is never
+    picked. Sums run in the given order, so that equal weights give equal choices on every machine.
     """
     total = 0.0
     for weight in weights:
@@ -28,3 +30,10 @@ def thresholds(weights: Sequence[float]) -> U64:
         upto += weight
         ends.append(min(int(upto / total * 2.0**64), (1 << 64) - 1))
     return np.array(ends, np.uint64)
+
+
+def choose(ends: U64, bits: U64) -> NDArray[np.intp]:
+    """The index that each draw picks, by the ``thresholds``."""
+    if (compiled := kernel.loaded()) is not None:
+        return compiled.choose(ends, bits)
+    return np.searchsorted(ends, bits, side="right")

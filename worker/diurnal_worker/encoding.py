@@ -23,7 +23,6 @@ from diurnal_worker.text import (
     instant_text,
     varint,
     varint_columns,
-    write_uuids,
 )
 from diurnal_worker.users import DEVICE_TYPES
 
@@ -98,10 +97,10 @@ def _columns(
 ) -> Columns:
     return {
         "generation_timestamp": instants(generated_at),
-        "event_id": lambda out: write_uuids(out, events.event_ids),
+        "event_id": events.event_ids,
         "event_timestamp": instants(events.times),
-        "user_id": lambda out: write_uuids(out, events.user_ids),
-        "session_id": lambda out: write_uuids(out, events.session_ids),
+        "user_id": events.user_ids,
+        "session_id": events.session_ids,
         "app_id": four_digits(events.apps),
     }
 

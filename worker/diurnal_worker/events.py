@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from diurnal_api.events import EVENT_TYPE_WEIGHTS
 from diurnal_worker.arrivals import user_index
-from diurnal_worker.choice import thresholds
+from diurnal_worker.choice import choose, thresholds
 from diurnal_worker.identifiers import Ids, event_ids
 from diurnal_worker.keyed import GOLDEN, Purpose, key, mixed, scaled
 from diurnal_worker.users import Users
@@ -101,7 +101,7 @@ class EventMaker:
         ids = event_ids(self._id_key, times, users, arrivals.ordinals.astype(np.uint64))
         bits = mixed(ids.high ^ mixed(ids.low + self._field_key))
         more = mixed(bits + np.uint64(GOLDEN))
-        types = np.searchsorted(self._types, bits, side="right")
+        types = choose(self._types, bits)
         return Events(
             times=arrivals.times,
             event_ids=ids,
@@ -122,7 +122,7 @@ class EventMaker:
             chosen = scaled(bits[of_type], np.uint64(choices)).astype(np.int64)
             details[of_type] = chosen + self._first_detail[name]
         reviews = np.flatnonzero(types == EVENT_TYPES.index("review_submit"))
-        rating = np.searchsorted(self._ratings, bits[reviews], side="right")
+        rating = choose(self._ratings, bits[reviews])
         details[reviews] = rating + self._first_detail["review_submit"]
         return details
 

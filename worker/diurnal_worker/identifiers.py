@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from diurnal_worker import kernel
 from diurnal_worker.keyed import GOLDEN, U64, mix, mixed
 
 _HALF_BITS: Final = 61
@@ -43,8 +44,10 @@ def named_ids(key: int, names: U64) -> Ids:
 
 def permuted(key: int, left: U64, right: U64) -> tuple[U64, U64]:
     """A keyed permutation of 122 bits in two halves: a Feistel network (Luby and Rackoff 1988)."""
-    for number in range(_ROUNDS):
-        round_key = np.uint64(mix(key + (number + 1) * GOLDEN))
+    keys = np.array([mix(key + (number + 1) * GOLDEN) for number in range(_ROUNDS)], np.uint64)
+    if (compiled := kernel.loaded()) is not None:
+        return compiled.permute(keys, left, right)
+    for round_key in keys:
         left, right = right, left ^ (mixed(right + round_key) & _HALF)
     return left, right
 

@@ -61,6 +61,16 @@ class Acceptance:
     low: F64  # (offsets,)
     high: F64  # (offsets,)
     daylight: Daylight
+    pieces: Pieces | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Closer bounds, in pieces of the tick: they spare most looks at a levelled curve, which are dear."""
+
+    length: int  # microseconds
+    low: F64  # (pieces, offsets)
+    high: F64  # (pieces, offsets)
 
 
 class Intensity:
@@ -174,11 +184,20 @@ class Intensity:
         if self.constant:
             steep = bool((high > _STEEP * low).any())
             low, high = low * self._levelling(high, daylight), high * self._levelling(low, daylight)
+            pieces = self._pieces(start, daylight)
             if steep:
-                low, high = self._steep_bounds(start, daylight)
+                low, high = self._steep_bounds(start, daylight, pieces)
+            return Acceptance(low, high, daylight, pieces)
         return Acceptance(low, high, daylight)
 
-    def _steep_bounds(self, start: int, daylight: Daylight) -> tuple[F64, F64]:
+    def _pieces(self, start: int, daylight: Daylight) -> Pieces:
+        """Bounds of levelled rates in pieces of the tick from ``start`` on."""
+        length = -(-self.tick // _PIECES)
+        starts = start + np.minimum(np.arange(_PIECES) * length, self.tick - length)  # none beyond a knot
+        low, high = self.activity.bounds(starts[:, None] + daylight.offsets, length)
+        return Pieces(length, low * self._levelling(high, daylight), high * self._levelling(low, daylight))
+
+    def _steep_bounds(self, start: int, daylight: Daylight, pieces: Pieces) -> tuple[F64, F64]:
         """Bounds of levelled rates where activity grows manyfold in a tick, and the world's grows with it.
 
         A quotient of two lines is monotone, so its ends bound it; other curves are bounded in pieces.
@@ -188,11 +207,7 @@ class Intensity:
             values = self.activity.values(ends)
             rates = values * self._levelling(values, daylight)
             return rates.min(axis=0) * (1.0 - _SLACK), rates.max(axis=0) * (1.0 + _SLACK)
-        length = -(-self.tick // _PIECES)
-        starts = start + np.arange(_PIECES) * length
-        low, high = self.activity.bounds(starts[:, None] + daylight.offsets, length)
-        lowest = (low * self._levelling(high, daylight)).min(axis=0)
-        return lowest, (high * self._levelling(low, daylight)).max(axis=0)
+        return pieces.low.min(axis=0), pieces.high.max(axis=0)
 
     def relative_rates(self, instants: I64, offsets: I64, daylight: Daylight) -> F64:
         """The relative rate of a user at ``instants``, living at ``daylight.offsets[offsets]``."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from diurnal_api.layout import earliest, slots_of
 from diurnal_worker.dataset import DatasetError
 from diurnal_worker.folder import FolderStore, LocalRun, StateFolder
+from diurnal_worker.hastening import hasten
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
@@ -52,6 +53,7 @@ def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int
         raise SystemExit(f"{folder.path} holds a plan without a dataset")
     dataset = load(ref.uri, generation=_int(ref.generation), sha256=ref.sha256 or None)
     workshop = build_workshop(plan, dataset, sink.framing)
+    hasten(plan)
     tally = found.tally if found else {}
     shard = Shard(
         number,

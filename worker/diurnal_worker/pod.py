@@ -25,6 +25,7 @@ from diurnal_worker.apiserver import ApiServer, KubernetesApi, MissingError, Una
 from diurnal_worker.beginning import Memory, beginning
 from diurnal_worker.checkpoints import StoreUnavailableError, position_texts
 from diurnal_worker.dataset import Dataset, DatasetError
+from diurnal_worker.hastening import hasten
 from diurnal_worker.lookout import Lookout
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.metrics import Metrics
@@ -238,6 +239,7 @@ class PodWorker:
             return True
         if plan is not None:
             shard.repace(plan)
+            hasten(plan)
         return plan is not None
 
     def _pause(self, shard: Shard) -> None:
@@ -265,6 +267,8 @@ class PodWorker:
 
     def _shard(self, plan: Plan, dataset: Dataset, sink: Any, tenure: Tenure, begin: Checkpoint) -> Shard:
         workshop = build_workshop(plan, dataset, sink.framing)
+        hasten(plan)
+        found = tenure.checkpoint
         reported = DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256)
         pubsub = plan.sink.pubsub
         settings = Settings(

@@ -14,14 +14,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from diurnal_worker import kernel
+from diurnal_worker.identifiers import Ids
+from diurnal_worker.text import write_uuids
+
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
-Writer = Callable[[U8], None]  # fills a matrix (events, width), which may be a part of a wider one
-Columns = Mapping[str, U8 | Writer]
+Columns = Mapping[str, U8 | Ids]  # a matrix (events, width), or (1, width) for all; or UUIDs to be written
 Indices = Mapping[str, NDArray[np.integer]]
 Frame = Callable[[int, int], bytes]  # lengths of message and trailer -> what stands before them
 
 _LONGEST_FRAME: Final = 16
+_ROWS_AT_A_TIME: Final = 1024  # by the kernel: what a core's cache holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,7 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """Bytes of a fixed width, a matrix (events, width) or what writes one, by this name."""
+    """Bytes of a fixed width by this name."""
 
     name: str
     width: int
@@ -84,13 +88,19 @@ class RowFormat:
         offsets = np.zeros(count + 1, np.int64)
         np.cumsum(self._frames.lengths[frames] + message + trailer, out=offsets[1:])
         payload = np.empty(int(offsets[-1]), np.uint8)
-        if count:
-            cursor = offsets[:-1].copy()
-            cursor += self._frames.place(payload, cursor, frames)
-            for part, width in zip((*self._message, *self._trailer), widths, strict=True):
-                part.place(payload, cursor, columns, indices)
-                cursor += width
+        cursor = offsets[:-1].copy()
+        for block in _blocks(count):
+            of_block = {name: _some(column, block) for name, column in columns.items()}
+            chosen = {name: index[block] for name, index in indices.items()}
+            self._place(payload, cursor[block], frames[block], of_block, chosen)
         return Rows(payload, offsets)
+
+    def _place(self, payload: U8, cursor: I64, frames: I64, columns: Columns, indices: Indices) -> None:
+        """Copies all pieces of some rows, which begin at ``cursor``."""
+        cursor += self._frames.place(payload, cursor, frames)
+        for part in (*self._message, *self._trailer):
+            part.place(payload, cursor, columns, indices)
+            cursor += part.widths(indices, cursor.size)
 
 
 class _Fixed:
@@ -106,18 +116,30 @@ class _Fixed:
         return np.full(count, self.longest)
 
     def place(self, payload: U8, starts: I64, columns: Columns, _indices: Indices) -> None:
+        if (compiled := kernel.loaded()) is not None:
+            compiled.place_matrix(payload, starts, self._template[None])
+            for at, column, _ in self._columns(columns):
+                if isinstance(column, Ids):
+                    compiled.uuids(payload, starts + at, column)
+                else:
+                    compiled.place_matrix(payload, starts + at, column)
+            return
         matrix = np.empty((starts.size, self.longest), np.uint8)
         matrix[:] = self._template
+        for at, column, width in self._columns(columns):
+            if isinstance(column, Ids):
+                write_uuids(matrix[:, at : at + width], column)
+            else:
+                matrix[:, at : at + width] = column
+        _place(payload, starts, matrix)
+
+    def _columns(self, columns: Columns) -> Iterator[tuple[int, U8 | Ids, int]]:
+        """Place, content and width of every column."""
         at = 0
         for piece in self._pieces:
             if isinstance(piece, Column):
-                column = columns[piece.name]
-                if callable(column):
-                    column(matrix[:, at : at + piece.width])
-                else:
-                    matrix[:, at : at + piece.width] = column
+                yield at, columns[piece.name], piece.width
             at += _width(piece)
-        _place(payload, starts, matrix)
 
 
 class _Varied:
@@ -136,12 +158,16 @@ class _Varied:
             self._row[members] = np.arange(members.size)
             joined = b"".join(entries[i] for i in members.tolist())
             self._matrices.append(np.frombuffer(joined, np.uint8).reshape(members.size, length))
+        self._entries = _entries(entries)
 
     def widths(self, indices: Indices, _count: int) -> I64:
         return self._lengths[indices[self._name]]
 
     def place(self, payload: U8, starts: I64, _columns: Columns, indices: Indices) -> None:
         index = indices[self._name]
+        if (compiled := kernel.loaded()) is not None:
+            compiled.place(payload, starts, self._entries, index.astype(np.int64, copy=False))
+            return
         if len(self._matrices) == 1:
             _place_entries(payload, starts, self._matrices[0], self._row[index])
             return
@@ -171,6 +197,11 @@ class _Frames:
     def place(self, payload: U8, starts: I64, numbers: I64) -> I64:
         """Copies the frames; returns their lengths."""
         lengths = self.lengths[numbers]
+        if (compiled := kernel.loaded()) is not None:
+            begins = numbers * _LONGEST_FRAME
+            entries = kernel.Entries(self._bytes.reshape(-1), begins, lengths)
+            compiled.place(payload, starts, entries, np.arange(numbers.size))
+            return lengths
         for length, chosen in _by_kind(lengths.astype(np.uint8), _LONGEST_FRAME + 1):
             if length:
                 found = self._bytes[numbers[chosen], :length]
@@ -210,6 +241,23 @@ def _constant_after(pieces: Sequence[Piece], position: int) -> bytes:
 
 def _width(piece: Constant | Column) -> int:
     return len(piece.value) if isinstance(piece, Constant) else piece.width
+
+
+def _entries(entries: Sequence[bytes]) -> kernel.Entries:
+    lengths = np.array([len(entry) for entry in entries], np.int64)
+    return kernel.Entries(np.frombuffer(b"".join(entries), np.uint8), np.cumsum(lengths) - lengths, lengths)
+
+
+def _blocks(count: int) -> list[slice]:
+    """Rows that are written together: numpy wants many, the kernel what the cache holds."""
+    most = _ROWS_AT_A_TIME if kernel.loaded() is not None else max(count, 1)
+    return [slice(first, min(first + most, count)) for first in range(0, count, most)]
+
+
+def _some(column: U8 | Ids, rows: slice) -> U8 | Ids:
+    if isinstance(column, Ids):
+        return Ids(column.high[rows], column.low[rows])
+    return column if column.shape[0] == 1 else column[rows]
 
 
 def _by_kind(kinds: NDArray[np.integer], most: int) -> Iterator[tuple[int, NDArray[np.intp] | slice]]:

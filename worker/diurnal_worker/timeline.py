@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diurnal_api.layout import SLOTS
 from diurnal_worker.arrivals import Arrivals, arrivals, counts
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from diurnal_worker.intensity import Intensity
     from diurnal_worker.strata import World
+
+I64 = NDArray[np.int64]
 
 ALL_SLOTS: Final = range(SLOTS)
 _TICKS_COUNTED_AT_ONCE: Final = 16
@@ -50,6 +53,8 @@ class Timeline:
         self._intensities = [intensity for _, intensity in regimes]
         self._counted: dict[int, int] = {}
         self._counted_regime = -1
+        self._ahead = np.zeros((0, 0), np.int64)
+        self._ahead_of: tuple[int, int, range] | None = None
 
     def ending_at(self, end: int | None) -> Timeline:
         """The same run with another end."""
@@ -89,8 +94,21 @@ class Timeline:
 
     def arrivals(self, stretch: Stretch, slots: range) -> Arrivals:
         """The events of contiguous ``slots`` in ``stretch``."""
-        found = arrivals(self.world, self._intensities[stretch.regime], stretch.tick, slots)
+        intensity = self._intensities[stretch.regime]
+        wanted = self._counted_ahead(stretch, slots)
+        found = arrivals(self.world, intensity, stretch.tick, slots, wanted)
         return found if self._is_whole(stretch) else found.between(stretch.begin, stretch.end)
+
+    def _counted_ahead(self, stretch: Stretch, slots: range) -> I64:
+        """Events of every slot in the tick; several ticks cost hardly more than one."""
+        which = stretch.regime, stretch.tick // _TICKS_COUNTED_AT_ONCE, slots
+        if which != self._ahead_of:
+            first = which[1] * _TICKS_COUNTED_AT_ONCE
+            ticks = np.arange(first, first + _TICKS_COUNTED_AT_ONCE)
+            self._ahead = counts(self.world, self._intensities[stretch.regime], ticks, slots)
+            self._ahead_of = which
+        counted: I64 = self._ahead[stretch.tick % _TICKS_COUNTED_AT_ONCE]
+        return counted
 
     def world_count(self, stretch: Stretch) -> int:
         """How many events the whole world has in ``stretch``."""

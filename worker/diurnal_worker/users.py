@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diurnal_api.events import DEVICE_TYPE_WEIGHTS
-from diurnal_worker.choice import thresholds
+from diurnal_worker.choice import choose, thresholds
 from diurnal_worker.identifiers import Ids, named_ids
 from diurnal_worker.keyed import U64, Purpose, key, mixed, scaled
 
@@ -77,7 +77,7 @@ class Users:
 
     def traits_of(self, users: U64) -> NDArray[np.intp]:
         """Index into ``traits`` of each user."""
-        return np.searchsorted(self._thresholds, mixed(users + self._traits_key), side="right")
+        return choose(self._thresholds, mixed(users + self._traits_key))
 
     def session_ids(self, times: U64, users: U64) -> Ids:
         """The id of the session that each user is in at each time (microseconds since 1970)."""
