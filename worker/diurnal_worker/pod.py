@@ -268,7 +268,6 @@ class PodWorker:
     def _shard(self, plan: Plan, dataset: Dataset, sink: Any, tenure: Tenure, begin: Checkpoint) -> Shard:
         workshop = build_workshop(plan, dataset, sink.framing)
         hasten(plan)
-        found = tenure.checkpoint
         reported = DatasetRef(uri=dataset.uri, generation=dataset.generation, sha256=dataset.sha256)
         pubsub = plan.sink.pubsub
         settings = Settings(
