@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import uuid
@@ -328,3 +329,17 @@ def test_helm_upgrades_the_definition_and_leaves_it_and_every_simulation_when_it
     assert not cluster.api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/diurnal-operator").ok
     assert "deletionTimestamp" not in cluster.api.get(CRD).expect()["metadata"]
     namespace.read()
+
+
+def test_the_commands_of_the_page_work(cluster: Cluster, helm: Kubectl) -> None:
+    """Those of Helm, word for word but for the namespaces, which are the test's own."""
+    tag = uuid.uuid4().hex[:8]
+    cluster.api.post("/api/v1/namespaces", {"metadata": {"name": f"traffic-{tag}"}}).expect()
+    commands = re.findall(r"(?m)^helm .*$", (ROOT / "docs" / "install.md").read_text("utf-8"))
+    assert [shlex.split(command)[1] for command in commands] == ["upgrade", "upgrade", "uninstall"]
+    for command in commands:
+        own = command.replace("diurnal-system", f"system-{tag}").replace('"traffic"', f'"traffic-{tag}"')
+        first = ["--take-ownership"] if "--install" in own else []
+        fine(helm(*shlex.split(own.replace("charts/diurnal", str(CHART)))[1:], *first))
+        account = cluster.api.get(f"/api/v1/namespaces/traffic-{tag}/serviceaccounts/diurnal-worker")
+        assert account.ok is ("workers" in own), own

@@ -6,6 +6,7 @@ What an API server says to them is in tests/cluster/test_install.py.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+
+from diurnal_operator.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -80,3 +83,15 @@ def test_the_charts_values_are_those_of_its_schema() -> None:
     for name, child in schema["properties"].items():
         if child.get("additionalProperties") is False:
             assert set(values[name]) == set(child["properties"]), name
+
+
+def test_every_setting_that_the_page_names_is_one_of_the_operators() -> None:
+    """Set to nonsense, each is complained about by its name, or is a word that is taken as it is."""
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:DIURNAL_|PUBSUB_|STORAGE_)[A-Z_]+)`", page))
+    assert len(named) > 8
+    for name in named:
+        try:
+            assert Settings.from_environment({name: "-1"}) != Settings.from_environment({}), name
+        except SettingsError as error:
+            assert name in str(error)

@@ -19,8 +19,9 @@ ALL_PAGES = [*PAGES, "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 EXAMPLES = sorted((ROOT / "manifests" / "examples").glob("*.yaml"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
-NOT_HERE = re.compile(r"^(make|gcloud|export PATH|export PUBSUB_EMULATOR_HOST)\b")
-"""The Makefile's commands are tested by name; the emulator is the tests' own."""
+NOT_HERE = re.compile(r"^(make|gcloud|kubectl|helm|export PATH|export PUBSUB_EMULATOR_HOST)\b")
+"""The Makefile's commands are tested by name, those of clusters in tests/cluster and tests/e2e; the emulator is
+the tests' own."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -30,7 +31,8 @@ def blocks(page: str, language: str) -> list[str]:
 def script(page: str, *, publishes: bool) -> str:
     """The commands of a page that publish, or those that do not."""
     chosen = [block for block in blocks(page, "sh") if ("PUBSUB_EMULATOR_HOST" in block) == publishes]
-    return "\n".join(line for line in "".join(chosen).splitlines() if not NOT_HERE.match(line))
+    commands = "".join(chosen).replace("\\\n", " ").splitlines()
+    return "\n".join(line for line in commands if not NOT_HERE.match(line))
 
 
 def run(commands: str, folder: Path, **environment: str) -> str:
