@@ -20,8 +20,8 @@ EXAMPLES = sorted((ROOT / "manifests" / "examples").glob("*.yaml"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
 NOT_HERE = re.compile(r"^(make|gcloud|kubectl|helm|export PATH|export PUBSUB_EMULATOR_HOST)\b")
-"""The Makefile's commands are tested by name, those of clusters in tests/cluster and tests/e2e; the emulator is
-the tests' own."""
+"""The Makefile's commands are tested by name, those of clusters in tests/cluster and tests/e2e; the
+emulator is the tests' own."""
 
 
 def blocks(page: str, language: str) -> list[str]:
