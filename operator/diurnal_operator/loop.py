@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -23,7 +22,8 @@ from diurnal_operator.settings import Settings
 
 SIDE_BY_SIDE: Final = 4
 REST: Final = 20
-"""After a look that took a second, what children do is not looked at for so many seconds."""
+"""After a look that took a second, what children do is not looked at for so many seconds: neither this
+process nor a slow API server is kept busy by a thousand Deployments that change one by one."""
 
 
 class Loop:
@@ -116,14 +116,14 @@ class Loop:
         self, key: Key, log: structlog.typing.FilteringBoundLogger
     ) -> tuple[str, float | None]:
         """Looks, decides, does; what came of it, and when to look again: None where it is gone."""
+        began = self._clock()
         seen = await self._cluster.observe(key)
         if seen is None:
             self._took.pop(key, None)
             self._metrics.saw(key, None)
             return "gone", None
-        began = time.thread_time()
         decision = self._decided(seen)
-        self._took[key] = time.thread_time() - began
+        self._took[key] = self._clock() - began
         await self._cluster.execute(key, seen, decision)
         self._metrics.saw(key, seen.simulation, decision.status)
         _tell(log, decision)

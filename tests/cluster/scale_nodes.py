@@ -1,6 +1,6 @@
 """Nodes that only seem to be: kwok says of every pod bound to them that it runs and is ready.
 
-https://kwok.sigs.k8s.io. There is no scheduler beside these tests' control planes, so a thread binds the pods
+https://kwok.sigs.k8s.io. There is no scheduler beside these tests' control planes, so a watch binds the pods
 to the nodes in turn. kwok is compiled once, as the control plane is.
 """
 
@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import signal
 import tempfile
-import threading
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
-import urllib3
-
 from binaries import installed
 from kubeapi import KubeApi
 from processes import Processes
+from scale_watch import Watch
 
 KWOK = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0"
 STAGES = Path(__file__).with_suffix(".yaml")
-UNBOUND = "/api/v1/pods?fieldSelector=spec.nodeName%3D,status.phase%3DPending&limit=200"
-LOOKS = 0.2
-"""Seconds between two looks at what is to be bound."""
+UNBOUND = "/api/v1/pods?fieldSelector=spec.nodeName%3D"
+AT_ONCE = 8
 
 
 class FakeNodes:
@@ -33,8 +30,9 @@ class FakeNodes:
     def __init__(self, kubeconfig: Path, number: int) -> None:
         self._kubeconfig, self._api = kubeconfig, KubeApi.of(kubeconfig)
         self._names = [f"fake-{count}" for count in range(number)]
-        self._done = threading.Event()
-        self._binder = threading.Thread(target=self._bind_all, name="binder", daemon=True)
+        self._turn = cycle(self._names)
+        self._hands = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="binder")
+        self._binder = Watch(kubeconfig, UNBOUND, self._see)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="diurnal-kwok-")
@@ -45,12 +43,12 @@ class FakeNodes:
             "kwok", installed(KWOK), f"--kubeconfig={self._kubeconfig}", f"--config={STAGES}",
             "--manage-all-nodes=true", "--node-lease-duration-seconds=40",
         )  # fmt: skip
-        self._binder.start()
+        self._binder.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._binder.join(30)
+        self._binder.__exit__()
+        self._hands.shutdown(cancel_futures=True)
         self._processes.end("kwok", signal.SIGTERM)
         self._folder.cleanup()
 
@@ -58,16 +56,12 @@ class FakeNodes:
         """What kwok has said."""
         return self._processes.log("kwok")
 
-    def _bind_all(self) -> None:
-        nodes = cycle(self._names)
-        while not self._done.wait(LOOKS):
-            # What this misses while an API server is away, the next look finds.
-            with suppress(urllib3.exceptions.HTTPError, AssertionError):
-                for pod in self._api.get(UNBOUND).expect()["items"]:
-                    self._bind(pod["metadata"], next(nodes))
+    def _see(self, kind: str, pod: dict[str, Any]) -> None:
+        if kind == "ADDED":
+            self._hands.submit(self._bind, pod["metadata"], next(self._turn))
 
     def _bind(self, pod: dict[str, Any], node: str) -> None:
-        """Does nothing where the pod is gone or bound meanwhile: a conflict is an answer, too."""
+        """Binds a pod to a node; one that is gone meanwhile is no matter."""
         path = f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}/binding"
         body = {"metadata": {"name": pod["name"]}, "target": {"kind": "Node", "name": node}}
         self._api.post(path, body)

@@ -24,7 +24,7 @@ NO_REASONS = frozenset(
         "Failed", "Gi", "Key", "Ki", "Mi", "Ready", "Reconciling", "Stalled", "Throttled", "Ti",
     }
 )  # fmt: skip
-WORD = re.compile(r"[A-Z]+[a-z][A-Za-z]*")
+WORD = re.compile(r"[A-Z]+[a-z][A-Za-z0-9]*")
 
 
 class Recorded(Mapping[str, str]):
