@@ -24,7 +24,7 @@ TABLES = {
     "good.csv": f"{HEAD}NOR,5639000,0.99,Europe/Oslo\n",
     "zone.csv": f"{HEAD}NOR,5639000,0.99,Europe/Olso\n",
     "path.csv": f"{HEAD}NOR,5639000,0.99,../../etc/passwd\n",
-    "country.csv": f"{HEAD}XYZ,5639000,0.99,Europe/Oslo\n",
+    "country.csv": f"{HEAD}NOX,5639000,0.99,Europe/Oslo\n",
 }
 
 
@@ -40,7 +40,7 @@ def topic(name: str) -> dict[str, Any]:
 STALLED: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "unknown-zone": (table("gs://tables/zone.csv"), "InvalidDataset", ("zone.csv", "line 2", "Europe/Olso")),
     "path-as-zone": (table("gs://tables/path.csv"), "InvalidDataset", ("path.csv", "line 2", "timezone")),
-    "unknown-country": (table("gs://tables/country.csv"), "InvalidDataset", ("line 2", "XYZ")),
+    "unknown-country": (table("gs://tables/country.csv"), "InvalidDataset", ("line 2", "NOX")),
     "topic-missing": (topic(MISSING), "TopicNotFound", ("topics/missing", "create it")),
     "topic-forbidden": (topic(FORBIDDEN), "PermissionDenied", ("roles/pubsub.publisher",)),
     "bucket-missing": (table("gs://nowhere/good.csv"), "BucketMissing", ("no such bucket", "create it")),
