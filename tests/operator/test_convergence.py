@@ -61,6 +61,10 @@ def cut_a_worker_off(world: ModelCluster, number: int) -> None:
         pod.cut_off = True
 
 
+def promise_more_or_less(world: ModelCluster, number: int) -> None:
+    world.promise = 5 + 6 * number
+
+
 def kill_the_operator_before(world: ModelCluster, number: int) -> None:
     world.crash_before = len(world.writes) + number % 5
     look(world)
@@ -100,6 +104,7 @@ Step = strategies.one_of(
                 delete_every_lease,
                 crash_a_worker,
                 cut_a_worker_off,
+                promise_more_or_less,
                 kill_the_operator_before,
                 kill_the_operator_after,
             ]
