@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +157,35 @@ def test_scaling_beyond_what_there_is_says_so(kubectl: Kubectl) -> None:
     refused = kubectl("scale", "tsim/world", "--replicas=2000")
     assert "spec.shards" in refused.stderr
     assert "1024" in refused.stderr
+
+
+def test_scale_waits_for_the_shards_where_it_is_asked_to(namespace: Namespace, kubectl: Kubectl) -> None:
+    """By status.shards of the scale subresource, as for a Deployment."""
+    fine(kubectl("apply", "-f", "-", given=MANIFEST))
+    assert "timed out" in kubectl("scale", "tsim/world", "--replicas=2", "--timeout=2s").stderr
+    namespace.api.merge(f"{namespace.simulations}/world/status", {"status": {"shards": 3}}).expect()
+    fine(kubectl("scale", "tsim/world", "--replicas=3", "--timeout=20s"))
+
+
+def test_edit_changes_a_field_and_refuses_what_the_schema_refuses(
+    namespace: Namespace, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """kubectl tells the reason in the file that it opens again; nobody is there to read it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    fine(kubectl("apply", "-f", "-", given=MANIFEST))
+    monkeypatch.setenv("KUBE_EDITOR", "sed -i s/maxMessagesPerSecond:.*/maxMessagesPerSecond:\\ 7/")
+    fine(kubectl("edit", "tsim/world"))
+    assert namespace.read()["spec"]["budget"]["maxMessagesPerSecond"] == 7
+    monkeypatch.setenv("KUBE_EDITOR", "sed -i s/shards:.*/shards:\\ -1/")
+    assert '"world" is invalid' in kubectl("edit", "tsim/world").stderr
+    assert namespace.read()["spec"]["shards"] == 1
+
+
+def test_delete_waits_until_the_object_is_gone(kubectl: Kubectl) -> None:
+    """No finalizer holds it up."""
+    fine(kubectl("apply", "-f", "-", given=MANIFEST))
+    fine(kubectl("delete", "tsim/world", "--timeout=20s"))
+    assert "NotFound" in kubectl("get", "tsim/world").stderr
 
 
 def test_diff_is_empty_after_apply_and_shows_one_line_for_one_change(kubectl: Kubectl) -> None:

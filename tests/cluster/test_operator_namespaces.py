@@ -100,7 +100,8 @@ def test_without_a_list_every_namespace_is_served(cluster: Cluster, tmp_path: Pa
             for team in teams:
                 team.change()
             eventually(lambda: all(team.obeys() for team in teams))
-    assert warnings(log) == []
+    # What other tests have left is being deleted meanwhile, and tells of that.
+    assert [each for each in warnings(log) if any(team.name in each for team in teams)] == []
 
 
 def test_a_namespace_without_the_role_is_named_and_waited_for(cluster: Cluster, tmp_path: Path) -> None:
