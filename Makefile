@@ -53,7 +53,7 @@ check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, ge
 lint: setup ## Style of code, scripts and Dockerfiles: ruff, shellcheck, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
+	$(BIN)/shellcheck $$(git ls-files | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ {print FILENAME} {nextfile}')
 	$(BIN)/hadolint Dockerfile.worker Dockerfile.operator
 
 # In several runs, for mypy takes the conftest files of several test folders for one module.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import tomllib
@@ -16,12 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from images import without_a_registry
 from network import run
 from place import ROOT, eventually
 
 PARTS = ("worker", "operator")
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 LARGEST = {"worker": 200e6, "operator": 250e6}
 """Bytes above the base."""
 FORBIDDEN = {"pip", "pip3", "cc", "gcc", "c++", "g++", "clang", "make", "as", "ld"}
@@ -44,12 +47,20 @@ def bytes_of(image: str) -> int:
 
 
 @pytest.fixture(scope="module", params=["buildah", "podman"])
-def images(request: pytest.FixtureRequest) -> dict[str, str]:
+def builder(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def images(builder: str) -> dict[str, str]:
     """Both images by part, built by each builder; a Dockerfile that only one of them takes would end here."""
-    environment = {**os.environ, **without_a_registry(Path("/nowhere")), "BUILDER": request.param}
-    subprocess.run(["make", "images"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=True)
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    return {part: f"localhost/diurnal-{part}:{version}" for part in PARTS}
+    make(builder, "images")
+    return {part: f"localhost/diurnal-{part}:{VERSION}" for part in PARTS}
+
+
+def make(builder: str, *targets: str, **environment: str) -> None:
+    given = {**os.environ, **without_a_registry(Path("/nowhere")), "BUILDER": builder, **environment}
+    subprocess.run(["make", *targets], cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=True)
 
 
 @pytest.fixture(params=PARTS)
@@ -102,7 +113,7 @@ def test_the_whole_part_imports(part: str, images: dict[str, str]) -> None:
     script = f"""
 import importlib, pkgutil, diurnal_{part} as it
 for each in pkgutil.walk_packages(it.__path__, it.__name__ + "."):
-    if not each.name.endswith("__main__"):
+    if not each.name.endswith(("__main__", ".compiled")):  # the kernel is for the extra `fast`
         importlib.import_module(each.name)
 """
     container = run("buildah", "from", "--pull-never", images[part]).strip()
@@ -157,3 +168,44 @@ def test_as_process_one_it_ends_on_sigterm(part: str, images: dict[str, str], tm
         assert outer.wait(30) == 0, log.read_text()
         assert time.monotonic() - began < 10
         assert "Traceback" not in log.read_text()
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """A registry of our own; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    storage = {"filesystem": {"rootdirectory": str(folder / "data")}}
+    settings = {"version": "0.1", "storage": storage, "http": {"addr": address}}
+    (folder / "config.yml").write_text(json.dumps(settings))
+    with (folder / "log").open("wb") as log:
+        it = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
+    try:
+        eventually(lambda: answers(f"http://{address}/v2/"))
+        yield address
+    finally:
+        it.terminate()
+        it.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return int(urllib3.request("GET", url, retries=False).status) == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+@pytest.mark.usefixtures("images")
+def test_what_is_rendered_is_what_the_registry_has(builder: str, tmp_path: Path) -> None:
+    """By its digest: another image under the same tag is not what was installed."""
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    with registry(tmp_path) as address:
+        make(builder, "images", "push", REGISTRY=f"{address}/team", PUSH_FLAGS="--tls-verify=false")
+        subprocess.run([ROOT / "tools" / "images.sh", "render"], check=True)
+        rendered = (ROOT / "out" / "install.yaml").read_text()
+        for part in PARTS:
+            url = f"http://{address}/v2/team/diurnal-{part}/manifests/{VERSION}"
+            told = urllib3.request("GET", url, headers={"Accept": kinds})
+            digest = told.headers["Docker-Content-Digest"]
+            assert f": {address}/team/diurnal-{part}@{digest}\n" in rendered
