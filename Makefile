@@ -119,6 +119,11 @@ fidelity: setup ## 10^9 events under all statistical tests, into docs/fidelity.m
 	PYTHONPATH=tests/fidelity:tests/worker $(BIN)/python -m diurnal_fidelity --events $(EVENTS) \
 		--to $(FIDELITY) --json out/fidelity/fidelity.json
 
+.PHONY: bench
+bench: ## Everything measured, five rounds and more; writes docs/performance.md
+	@tools/setup.sh run
+	$(BIN)/python benchmarks/full.py
+
 .PHONY: clean
 clean: ## Remove what the commands have made: .venv, out, caches
 	rm -rf .venv out dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
-"""The single measurements of the benchmarks, each run alone in a process of its own.
+"""The single measurements of the benchmarks, each run alone.
 
-`python benchmarks/parts.py NAME` prints one JSON object. CPU-seconds are those of the whole client process,
-gRPC's threads included; the server is another process, at the address in PUBSUB_EMULATOR_HOST.
+`python benchmarks/parts.py NAME...` prints one JSON object. CPU-seconds are those of the whole client
+process, gRPC's threads included; the server is another process, at the address in PUBSUB_EMULATOR_HOST.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 WORLD_USERS = 5_400_000
 EVERYONE = 5_400_000_000
 FEW_USERS = 10_000
-SECONDS = 2.0
+MINUTE_USERS = 1_700_000
+"""A world whose ticks last a minute."""
+RESUMED = [("Diurnal", FEW_USERS), ("Constant", FEW_USERS), ("Diurnal", EVERYONE), ("Constant", EVERYONE)]
+SECONDS = float(os.environ.get("DIURNAL_BENCH_SECONDS", "2"))
 IN_FLIGHT = 8
 
 Figures = dict[str, float]
@@ -83,6 +86,118 @@ def diurnal_generation() -> Figures:
     while watch.runs():
         count += len(next(drawn))
     return watch.rate(count)
+
+
+def python_thinning() -> Figures:
+    """(time, country, user) of good pure Python."""
+    from baselines import python_thinning
+
+    stream = python_thinning(WORLD_USERS, 1)
+    next(stream)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += sum(1 for _ in islice(stream, 1000))
+    return watch.rate(count)
+
+
+def numpy_thinning() -> Figures:
+    """(time, country, user) of good numpy."""
+    from baselines import numpy_thinning
+
+    stream = numpy_thinning(WORLD_USERS, 1)
+    next(stream)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += next(stream).size
+    return watch.rate(count)
+
+
+def one_shard_of_eight() -> Figures:
+    """(time, user) of one shard of eight of the same world, alone in its process."""
+    from diurnal_api.layout import slots_of
+    from stream import plan_for, ticks, workshop_for
+
+    drawn = ticks(workshop_for(plan_for(WORLD_USERS)), slots_of(3, 8))
+    next(drawn)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += len(next(drawn))
+    return watch.rate(count)
+
+
+def year_of_counts() -> Figures:
+    """CPU-seconds in which the counts of a year in ticks of a minute are known; measured on a part of it."""
+    import numpy as np
+
+    from diurnal_worker.arrivals import counts
+    from diurnal_worker.timeline import ALL_SLOTS
+    from stream import plan_for, workshop_for
+
+    timeline = workshop_for(plan_for(MINUTE_USERS)).timeline
+    intensity = timeline.intensity(0)
+    first = timeline.start // intensity.tick
+    watch, counted = Stopwatch(), 0
+    while watch.runs():
+        counts(timeline.world, intensity, np.arange(first + counted, first + counted + 16), ALL_SLOTS)
+        counted += 16
+    year = 365 * 86400 * 1_000_000 // intensity.tick
+    return {"seconds": year / watch.rate(counted)["per_cpu_second"], "ticks": float(year)}
+
+
+def json_encoding() -> Figures:
+    """Events made and encoded as JSON, framed for Pub/Sub."""
+    return _encoded("JSON")
+
+
+def avro_encoding() -> Figures:
+    """Events made and encoded as Avro binary, framed for Pub/Sub."""
+    return _encoded("Avro")
+
+
+def copied_bytes() -> Figures:
+    """The same messages copied once from memory to memory: what no encoder can beat."""
+    rows = [bytes(batch.payload) for batch in _ready_batches()]
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        for row in rows:
+            bytearray(row)
+        count += 1000 * len(rows)
+    return watch.rate(count)
+
+
+def steps() -> Figures:
+    """Nanoseconds of CPU an event, step by step: the profile behind the rates."""
+    from diurnal_worker.prepared import PIECE
+    from diurnal_worker.timeline import ALL_SLOTS
+    from stream import plan_for, workshop_for
+
+    workshop = workshop_for(plan_for(WORLD_USERS))
+    spent = dict.fromkeys(("generate", "make events", "encode"), 0.0)
+    count = 0
+    watch = Stopwatch()
+    for stretch in workshop.timeline.stretches(workshop.timeline.start):
+        times = [time.process_time()]
+        drawn = workshop.timeline.arrivals(stretch, ALL_SLOTS)
+        times.append(time.process_time())
+        pieces = [drawn.part(slice(at, at + PIECE)) for at in range(0, len(drawn), PIECE)]
+        made = [workshop.maker.make(piece) for piece in pieces]
+        times.append(time.process_time())
+        for events in made:
+            workshop.encoder.encode(events, time.time_ns() // 1000)
+        times.append(time.process_time())
+        for step, begin, end in zip(spent, times, times[1:], strict=False):
+            spent[step] += end - begin
+        count += len(drawn)
+        if not watch.runs():
+            break
+    return {step: seconds / count * 1e9 for step, seconds in spent.items()}
+
+
+def resuming() -> Figures:
+    """CPU-seconds until a ready worker that goes on in the middle of a tick sends, for few and for all."""
+    from stream import time_to_first_send
+
+    return {f"{total} {users:,}": time_to_first_send(users, total) for total, users in RESUMED}
 
 
 def diurnal_end_to_end() -> Figures:
@@ -160,7 +275,16 @@ def first_event() -> Figures:
 
 PARTS: tuple[Callable[[], Figures], ...] = (
     textbook_generation,
+    python_thinning,
+    numpy_thinning,
     diurnal_generation,
+    one_shard_of_eight,
+    year_of_counts,
+    json_encoding,
+    avro_encoding,
+    copied_bytes,
+    steps,
+    resuming,
     textbook_end_to_end,
     library_publish,
     diurnal_end_to_end,
@@ -200,6 +324,19 @@ def _published(messages: Iterator[bytes]) -> Figures:
     return watch.rate(len(futures))
 
 
+def _encoded(encoding: str) -> Figures:
+    from diurnal_worker.prepared import PIECE
+    from stream import plan_for, ticks, workshop_for
+
+    workshop = workshop_for(plan_for(WORLD_USERS, encoding=encoding))
+    drawn = next(ticks(workshop)).part(slice(PIECE))
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        workshop.encoder.encode(workshop.maker.make(drawn), time.time_ns() // 1000)
+        count += len(drawn)
+    return watch.rate(count)
+
+
 def _ready_batches() -> list[Batch]:
     from stream import batches, plan_for, workshop_for
 
@@ -223,9 +360,14 @@ def _highest_rss_mb() -> float:
 
 
 def main() -> None:
-    """Runs the part that the command line names."""
-    [part] = [part for part in PARTS if part.__name__ == sys.argv[1]]
-    print(json.dumps(part()))
+    """Runs the parts that the command line names, one after another; after --kernel, with the kernel."""
+    if "--kernel" in sys.argv:
+        from diurnal_worker import kernel
+
+        if not kernel.load():
+            raise SystemExit("the kernel needs numba: pip install numba")
+    named = {part.__name__: part for part in PARTS}
+    print(json.dumps({name: named[name]() for name in sys.argv[1:] if name != "--kernel"}))
 
 
 if __name__ == "__main__":

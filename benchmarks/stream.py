@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from diurnal_api.instants import format_instant
 from diurnal_api.plan import Plan
 from diurnal_worker.arrivals import Arrivals
-from diurnal_worker.checkpoints import Checkpoint
+from diurnal_worker.checkpoints import Checkpoint, Spent
 from diurnal_worker.shard import Settings, Shard, Workshop
 from diurnal_worker.sinks import Batch, Sink
+from diurnal_worker.sinks.discard import DiscardSink
 from diurnal_worker.sources import load
 from diurnal_worker.timeline import ALL_SLOTS
 from diurnal_worker.workshop import build_workshop
@@ -21,8 +23,9 @@ EVENTS_PER_USER_PER_DAY = 57
 MESSAGES = 1000
 
 
-def plan_for(users: int) -> Plan:
+def plan_for(users: int, *, encoding: str = "JSON", total: str = "Diurnal") -> Plan:
     """A plan of one shard for this many users of the built-in world, without a limit."""
+    rate = {"eventsPerUserPerDay": EVENTS_PER_USER_PER_DAY}
     return Plan.model_validate(
         {
             "run": "benchmark",
@@ -32,12 +35,10 @@ def plan_for(users: int) -> Plan:
             "tzdata": "benchmark",
             "start": START,
             "population": {"users": users, "seed": 42, "countries": {"builtin": "world-2025"}},
-            "regimes": [
-                {"start": START, "traffic": {"rate": {"eventsPerUserPerDay": EVENTS_PER_USER_PER_DAY}}}
-            ],
+            "regimes": [{"start": START, "traffic": {"rate": rate, "total": total}}],
             "pace": {},
             "segments": [f"0-1023@{START}"],
-            "events": {},
+            "events": {"encoding": encoding},
             "sink": {"pubsub": {"topic": TOPIC}},
         }
     )
@@ -48,10 +49,31 @@ def workshop_for(plan: Plan) -> Workshop:
     return build_workshop(plan, load("world-2025"), "pubsub")
 
 
-def ticks(workshop: Workshop) -> Iterator[Arrivals]:
+def ticks(workshop: Workshop, slots: range = ALL_SLOTS) -> Iterator[Arrivals]:
     """The arrivals of one tick after another, for ever."""
     for stretch in workshop.timeline.stretches(workshop.timeline.start):
-        yield workshop.timeline.arrivals(stretch, ALL_SLOTS)
+        yield workshop.timeline.arrivals(stretch, slots)
+
+
+def time_to_first_send(users: int, total: str) -> float:
+    """CPU-seconds from a ready worker, which goes on in the middle of a tick, to its first batch."""
+    plan = plan_for(users, total=total)
+    workshop = workshop_for(plan)
+    tick = workshop.timeline.intensity(0).tick
+    middle = workshop.timeline.start + 20 * 3600 * 1_000_000 // tick * tick + tick // 2
+    found = Checkpoint(
+        epoch=0,
+        shard=0,
+        segments=[f"0-1023@{format_instant(middle)}"],
+        reach=middle + 2 * tick,
+        spent=Spent(),
+    )
+    sink = DiscardSink("pubsub")
+    begun = time.process_time()
+    shard = Shard(0, plan, workshop, sink, _Memory(), _Clock(), Settings(), found)
+    while not sink.counters.messages:
+        shard.step()
+    return time.process_time() - begun
 
 
 def batches(workshop: Workshop) -> Iterator[Batch]:

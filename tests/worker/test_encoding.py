@@ -124,6 +124,23 @@ def test_a_line_is_read_back_as_the_event_in_every_era(first: int) -> None:
     assert all(tuple(event) == FIELDS for event in found)
 
 
+@ERAS
+@pytest.mark.parametrize("encoding", ["JSON", "Avro"])
+def test_at_most_two_in_a_hundred_bytes_are_padding(encoding: Encoding, first: int) -> None:
+    """In this century none is; before, spaces or idle zeros fill two numbers up to their usual width."""
+    events = every_value(first).part(slice(700))
+    plainly = 0
+    for event in plain(events):
+        if encoding == "JSON":
+            plainly += len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
+        else:
+            buffer = io.BytesIO()
+            fastavro.schemaless_writer(buffer, SCHEMA, event)
+            plainly += len(buffer.getvalue())
+    found = request(encoder(encoding).encode(events, GENERATED), 0, len(events))
+    assert plainly <= sum(len(message.data) for message in found.messages) <= 1.02 * plainly
+
+
 def test_a_wall_clock_before_2001_is_written_too() -> None:
     events = every_value(NOW)
     assert json.loads(lines(events, BEFORE_1978)[0])["generation_timestamp"] == BEFORE_1978
