@@ -119,6 +119,11 @@ fidelity: setup ## 10^9 events under all statistical tests, into docs/fidelity.m
 	PYTHONPATH=tests/fidelity:tests/worker $(BIN)/python -m diurnal_fidelity --events $(EVENTS) \
 		--to $(FIDELITY) --json out/fidelity/fidelity.json
 
+.PHONY: bench-guard
+bench-guard: ## bench-quick, and a failure where a figure is far below what it was: for CI
+	@tools/setup.sh run
+	$(BIN)/python benchmarks/quick.py --guard
+
 .PHONY: bench
 bench: ## Everything measured, five rounds and more; writes docs/performance.md
 	@tools/setup.sh run
