@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from diurnal_api.layout import SLOTS
 from diurnal_worker import kernel
-from diurnal_worker.keyed import U64, Purpose, Streams, key, mixed, mixed_in_place, scaled, streams
+from diurnal_worker.keyed import (
+    U64,
+    Purpose,
+    Streams,
+    key,
+    mixed,
+    mixed_in_place,
+    scaled,
+    streams,
+    streams_of_ticks,
+)
 from diurnal_worker.poisson import poisson
 from diurnal_worker.sparse import Sparse
 
@@ -64,11 +74,9 @@ class Arrivals:
 def counts(world: World, intensity: Intensity, ticks: I64, slots: range) -> I64:
     """Events of every slot of the contiguous ``slots`` in every tick (int64), without making them."""
     means = intensity.slot_means(ticks, slice(slots.start, slots.stop))
-    per_tick = [_streams(world, Purpose.COUNT, int(tick), slots) for tick in ticks]
-    if not per_tick:
-        return np.zeros((0, len(slots)), np.int64)
-    stacked = Streams(np.concatenate([s.base for s in per_tick]), np.concatenate([s.gamma for s in per_tick]))
-    return poisson(means.reshape(-1), stacked).reshape(means.shape)
+    numbers = np.arange(slots.start, slots.stop, dtype=np.uint64)
+    drawn = streams_of_ticks(key(world.seed, Purpose.COUNT), ticks.tolist(), numbers)
+    return poisson(means.reshape(-1), drawn).reshape(means.shape)
 
 
 def arrivals(

@@ -8,6 +8,7 @@ shard computes the same bits for every slot, and so knows the world's count of e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,15 @@ class Daylight:
     offsets: I64  # (offsets,), ascending, microseconds
     users: I64  # (offsets, 1024)
     offset_of_stratum: I64  # (populated strata,): index into offsets
+
+    @cached_property
+    def columns(self) -> tuple[F64, I64]:
+        """The distinct columns of ``users`` in the order of slots, float64, and which of them each slot has.
+
+        Neighbouring slots differ only where a stratum begins, so there are fewer columns than slots.
+        """
+        begins = np.append(True, (self.users[:, 1:] != self.users[:, :-1]).any(axis=0))
+        return self.users[:, begins].astype(np.float64), np.cumsum(begins) - 1
 
     @property
     def totals(self) -> F64:
@@ -120,9 +130,10 @@ class Intensity:
         for run in self._by_daylight(ticks):
             daylight = self.daylight(int(ticks[run.start]) * self.tick)
             shares = self.user_means(ticks[run], daylight)
-            users = daylight.users[:, slots].astype(np.float64)
-            for offset in range(daylight.offsets.size):
-                means[run] += shares[:, offset, None] * users[offset]
+            users, column_of = daylight.columns
+            own = column_of[slots]
+            if own.size:
+                means[run] = _weighted(shares, users[:, own[0] : own[-1] + 1])[:, own - own[0]]
         return means
 
     def world_means(self, starts: I64, length: int) -> F64:
@@ -223,6 +234,16 @@ class Intensity:
         keys = [self._offsets.at(int(q)).tobytes() for q in quarters]
         cuts = [i for i in range(1, len(keys)) if keys[i] != keys[i - 1]]
         return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(keys)], strict=True) if a < b]
+
+
+def _weighted(shares: F64, users: F64) -> F64:
+    """Sums of shares (ticks, offsets) times users (offsets, columns), in the order of offsets."""
+    sums = np.zeros((shares.shape[0], users.shape[1]))
+    product = np.empty_like(sums)
+    for offset in range(users.shape[0]):
+        np.multiply(shares[:, offset, None], users[offset], out=product)
+        sums += product
+    return sums
 
 
 def tick_length(highest_rate: float) -> int:

@@ -12,6 +12,7 @@ without a new one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -93,8 +94,17 @@ def key(seed: int, purpose: Purpose) -> int:
 
 def streams(purpose_key: int, tick: int, slots: U64) -> Streams:
     """The streams of ``slots`` (uint64, any shape) in ``tick``: independent starts, odd increments."""
-    of_tick = mix(purpose_key + tick * _TICK_STEP)
-    base = mixed(slots * np.uint64(_SLOT_STEP) + np.uint64(of_tick))
+    return _begun_at(slots * np.uint64(_SLOT_STEP) + np.uint64(mix(purpose_key + tick * _TICK_STEP)))
+
+
+def streams_of_ticks(purpose_key: int, ticks: Iterable[int], slots: U64) -> Streams:
+    """The same of several ticks at once, one tick after another: shape (ticks x slots,)."""
+    of_ticks = np.array([mix(purpose_key + tick * _TICK_STEP) for tick in ticks], np.uint64)
+    return _begun_at((slots * np.uint64(_SLOT_STEP) + of_ticks[:, None]).reshape(-1))
+
+
+def _begun_at(state: U64) -> Streams:
+    base = mixed(state)
     gamma = mixed(base + np.uint64(GOLDEN)) | np.uint64(1)
     few_changes = np.bitwise_count(gamma ^ (gamma >> np.uint64(1))) < 24
     gamma[few_changes] ^= np.uint64(_ALTERNATE)
