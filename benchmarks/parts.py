@@ -130,7 +130,7 @@ def year_of_counts() -> Figures:
     import numpy as np
 
     from diurnal_worker.arrivals import counts
-    from diurnal_worker.timeline import ALL_SLOTS
+    from diurnal_worker.timeline import ALL_SLOTS, TICKS_COUNTED_AT_ONCE
     from stream import plan_for, workshop_for
 
     timeline = workshop_for(plan_for(MINUTE_USERS)).timeline
@@ -138,8 +138,9 @@ def year_of_counts() -> Figures:
     first = timeline.start // intensity.tick
     watch, counted = Stopwatch(), 0
     while watch.runs():
-        counts(timeline.world, intensity, np.arange(first + counted, first + counted + 16), ALL_SLOTS)
-        counted += 16
+        ticks = np.arange(first + counted, first + counted + TICKS_COUNTED_AT_ONCE)
+        counts(timeline.world, intensity, ticks, ALL_SLOTS)
+        counted += TICKS_COUNTED_AT_ONCE
     year = 365 * 86400 * 1_000_000 // intensity.tick
     return {"seconds": year / watch.rate(counted)["per_cpu_second"], "ticks": float(year)}
 

@@ -205,8 +205,10 @@ class _Tick:
     def _squeezed(self, rows: I64, level: F64, bits: U64, inside: U64) -> NDArray[np.bool_]:
         """Which candidates pass: below the low bound all, above the high one none, else the curve decides."""
         bucket = (inside >> self.index.shift).view(np.int64)
-        accepted: NDArray[np.bool_] = level < self.low_of_bucket[bucket]
-        unsure = np.flatnonzero(~accepted & (level < self.high_of_bucket[bucket]))
+        accepted: NDArray[np.bool_] = level < self.high_of_bucket[bucket]
+        below = np.flatnonzero(accepted)
+        sure = level.reshape(-1)[below] < self.low_of_bucket[bucket.reshape(-1)[below]]
+        unsure = below[~sure]
         if unsure.size:
             of_row = rows[unsure // level.shape[1]]
             flat = bits.reshape(-1)[unsure], level.reshape(-1)[unsure]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 I64 = NDArray[np.int64]
 
 ALL_SLOTS: Final = range(SLOTS)
-_TICKS_COUNTED_AT_ONCE: Final = 16
+TICKS_COUNTED_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Timeline:
 
     def _counted_ahead(self, stretch: Stretch, slots: range) -> I64:
         """Events of every slot in the tick; several ticks cost hardly more than one."""
-        which = stretch.regime, stretch.tick // _TICKS_COUNTED_AT_ONCE, slots
+        which = stretch.regime, stretch.tick // TICKS_COUNTED_AT_ONCE, slots
         if which != self._ahead_of:
-            first = which[1] * _TICKS_COUNTED_AT_ONCE
-            ticks = np.arange(first, first + _TICKS_COUNTED_AT_ONCE)
+            first = which[1] * TICKS_COUNTED_AT_ONCE
+            ticks = np.arange(first, first + TICKS_COUNTED_AT_ONCE)
             self._ahead = counts(self.world, self._intensities[stretch.regime], ticks, slots)
             self._ahead_of = which
-        counted: I64 = self._ahead[stretch.tick % _TICKS_COUNTED_AT_ONCE]
+        counted: I64 = self._ahead[stretch.tick % TICKS_COUNTED_AT_ONCE]
         return counted
 
     def world_count(self, stretch: Stretch) -> int:
@@ -115,7 +115,7 @@ class Timeline:
         if not self._is_whole(stretch):
             return len(self.arrivals(stretch, ALL_SLOTS))
         if stretch.tick not in self._counted or self._counted_regime != stretch.regime:
-            ticks = np.arange(stretch.tick, stretch.tick + _TICKS_COUNTED_AT_ONCE)
+            ticks = np.arange(stretch.tick, stretch.tick + TICKS_COUNTED_AT_ONCE)
             totals = counts(self.world, self._intensities[stretch.regime], ticks, ALL_SLOTS).sum(axis=1)
             self._counted = dict(zip(ticks.tolist(), totals.tolist(), strict=True))
             self._counted_regime = stretch.regime
