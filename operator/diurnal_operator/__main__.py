@@ -150,16 +150,6 @@ async def _before(stopped: asyncio.Event, work: Coroutine[object, object, None])
     return working in done
 
 
-def _tzdata() -> str:
-    """The version of the time zones that this installation has, for the worker image is built with it."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("tzdata")
-    except PackageNotFoundError:
-        return ""
-
-
 def _log_as_json() -> None:
     """One JSON object a line, also for what kopf and asyncio say by Python's own logging."""
     common: list[structlog.typing.Processor] = [
@@ -190,7 +180,7 @@ def main() -> int:
         print(f"diurnal-operator: {error}", file=sys.stderr)
         return WRONG_SETTINGS
     identity = f"{settings.identity}_{uuid.uuid4()}"  # two lives of one pod are two operators
-    settings = replace(settings, identity=identity, tzdata=settings.tzdata or _tzdata())
+    settings = replace(settings, identity=identity)
     return asyncio.run(run(settings))
 
 

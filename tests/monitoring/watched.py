@@ -25,6 +25,7 @@ from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.obeying import Identity
 from diurnal_worker.pod import PodWorker, Timing
 from diurnal_worker.sources import load
+from diurnal_worker.zonefiles import TZDATA_VERSION
 from fake_api import FakeApi
 from modelled import ModelCluster
 
@@ -61,7 +62,7 @@ def working(shard: int = 0, *, by_country: bool = True) -> Iterator[PodWorker]:
         },
         context={"local": True},
     ).spec
-    plan = first_plan(spec, run="run-0", now=0, shards=2, engine="1", tzdata="2025b")
+    plan = first_plan(spec, run="run-0", now=0, shards=2, engine="1", tzdata=TZDATA_VERSION)
     world = load("builtin:world-2025")
     dataset = DatasetRef(uri=world.uri, generation=world.generation, sha256=world.sha256)
     plan = plan.model_copy(update={"dataset": dataset})
@@ -106,7 +107,7 @@ def until(condition: Any, seconds: float = 60.0) -> None:
 def operating() -> tuple[OperatorMetrics, ModelCluster]:
     """The metrics of an operator that serves one simulation, and the modelled cluster of that."""
     settings = Settings(
-        ceilings=Ceilings(messages_per_second=1e5, usd_per_day=100.0), tzdata="2025b", worker_image="worker:1"
+        ceilings=Ceilings(messages_per_second=1e5, usd_per_day=100.0), worker_image="worker:1"
     )
     world = ModelCluster(Settings())
     world.create(**SPEC)
