@@ -40,7 +40,7 @@ from subscriber import Subscriber
 
 WHOLE = os.environ.get("DIURNAL_RELIABILITY") == "1"
 EVENTS = 5_000_000 if WHOLE else 600_000
-THROTTLE = 7_000 if WHOLE else 2_000
+THROTTLE = 5_000 if WHOLE else 2_000
 AWAY = 60 if WHOLE else 15
 UNREACHABLE = 30 if WHOLE else 12
 NAME = "planet"
