@@ -85,7 +85,7 @@ def account(faults: list[Fault], chronicle: Chronicle, subscriber: Subscriber, o
     """Counts each fault's repeats, and says which of them guarantee 3 does not allow.
 
     A repeat belongs to the last fault before its second publication that may repeat it: after a crash, what
-    lies between clock and reach is sent again at the pace of the plan, and meanwhile the next fault may happen.
+    lies between clock and reach is sent again at the pace of the plan; the next fault may happen meanwhile.
     What was delivered twice and published once is the emulator's doing, and none.
     """
     prints, published_at = subscriber.fingerprints, subscriber.published / SECOND
