@@ -15,7 +15,7 @@ from pathlib import Path
 from binaries import NoControlPlaneError
 
 HOST = "127.0.0.1"
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 ENDS_WITHIN = 15.0
 
 
@@ -79,7 +79,7 @@ def free_ports(count: int = 4) -> tuple[int, ...]:
 
 
 def await_(what: str, holds: Callable[[], bool]) -> None:
-    """Waits until it holds. Raises NoControlPlaneError after a minute."""
+    """Waits until it holds. Raises NoControlPlaneError after three minutes."""
     give_up = time.monotonic() + STARTS_WITHIN
     while not holds():
         if time.monotonic() > give_up:
