@@ -40,7 +40,8 @@ e2e: setup ## Tests on a real node: KUBECONFIG's cluster, kind's, or one of our 
 
 .PHONY: reliability
 reliability: setup ## Five million events through every fault, on a node of our own; writes docs/reliability.md
-	DIURNAL_RELIABILITY=1 $(BIN)/python -m pytest tests/e2e/test_reliability.py -p no:randomly -s
+	DIURNAL_RELIABILITY=1 $(BIN)/python -m pytest tests/e2e/test_reliability.py tests/e2e/test_throughput.py \
+		-p no:randomly -s
 
 .PHONY: scale
 scale: setup ## Measure the operator with 1,000 shards on fake nodes of a real API server, into docs/scale.md

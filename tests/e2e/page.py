@@ -1,4 +1,4 @@
-"""The page that keeps a run's table: docs/reliability.md, between two marks."""
+"""The page that keeps what was measured: docs/reliability.md, each part between two marks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from pathlib import Path
 from place import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN = "<!-- begin: make reliability -->\n"
-END = "<!-- end: make reliability -->\n"
+ASKED = os.environ.get("DIURNAL_RELIABILITY") == "1"
+"""Whether this is `make reliability`, which writes the page."""
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Puts a text between the marks; the rest of the page stays."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}{text}\n{END}{after}", "utf-8")
+def write(part: str, text: str, page: Path = PAGE) -> None:
+    """Puts a text between the marks of a part; the rest of the page stays."""
+    begin, end = f"<!-- begin: {part} -->\n", f"<!-- end: {part} -->\n"
+    whole = page.read_text("utf-8")
+    assert whole.find(begin) < whole.find(end), f"{page} has no place for {part}"
+    before, _, rest = whole.partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}{text}\n{end}{after}", "utf-8")
 
 
 def this_machine() -> str:
