@@ -68,9 +68,12 @@ def free_subnet() -> IPv4Network:
 
 
 def remove() -> None:
-    """Takes out the bridge, and the address translation of pods that were not taken down in order."""
+    """Takes out the bridge with its rules, and the address translation of pods that nobody took down."""
     with suppress(subprocess.CalledProcessError):
         run("ip", "link", "delete", BRIDGE)
+    for rule in run("iptables", "-S", "INPUT").splitlines():
+        if f"-i {BRIDGE} " in rule:
+            run("iptables", "-D", *shlex.split(rule)[1:])
     rules = [
         line for line in run("iptables", "-t", "nat", "-S").splitlines() if f'name: \\"{NAME}\\"' in line
     ]
