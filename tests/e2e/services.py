@@ -42,7 +42,7 @@ class Emulator:
         """It answers, and has the topic and the subscription."""
         java, jar = find()
         self._processes.run(
-            "emulator", java, "-XX:+UseSerialGC", "-Xmx3g", "-jar", jar, f"--host={self._host}",
+            "emulator", java, "-XX:+UseSerialGC", "-Xmx8g", "-jar", jar, f"--host={self._host}",
             f"--port={self._port}",
         )  # fmt: skip
         # What is tested are its clients: on a busy machine they must not wait for it.

@@ -39,7 +39,7 @@ from services import Bucket, Emulator
 from subscriber import Subscriber
 
 EVENTS = 5_000_000 if page.ASKED else 600_000
-THROTTLE = 5_000 if page.ASKED else 2_000
+THROTTLE = 7_000 if page.ASKED else 2_000
 AWAY = 60 if page.ASKED else 15
 UNREACHABLE = 30 if page.ASKED else 12
 NAME = "planet"
@@ -333,7 +333,7 @@ def roll_the_image(run: Run, image: str) -> None:
 def finish(run: Run) -> None:
     """Faster, but no faster than the emulator is on a busy machine, for its queue has no bound."""
     with run.faults.fault("budget raised, to the last event", may_repeat=True):
-        run.simulation.patch(budget={"maxMessagesPerSecond": THROTTLE + 3000})
+        run.simulation.patch(budget={"maxMessagesPerSecond": 2 * THROTTLE})
         eventually("the end", lambda: run.simulation.status().get("state") == "BudgetExhausted", 900)
         run.subscriber.await_silence()
 
