@@ -40,10 +40,10 @@ def test_a_running_simulation_gets_a_status_every_interval_and_not_more(
             began = time.monotonic()
             time.sleep(7 * STATUS_SECONDS)
             lasted = time.monotonic() - began
-            versions = [c.thing for c in history.changes("simulations") if c.thing.get("status")]
+            versions = [c.thing.get("status") or {} for c in history.changes("simulations")]
     finally:
         operator.stop()
-    statuses = [version["status"] for version in versions]
+    statuses = [status for status in versions if status.get("plan")]
     running = [s for s in statuses if s["ready"] == "2/2"]
     assert 3 <= len(running) <= lasted / STATUS_SECONDS + 2, len(running)
     for before, after in pairwise(statuses):
