@@ -17,7 +17,7 @@ from gate import Harm, Request, Rule, unharmed
 from lives import Life
 from stages import CHANGES, SPEC, Stage, Step, Told
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

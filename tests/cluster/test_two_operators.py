@@ -14,7 +14,7 @@ from gate import Gate, Harm, Request, unharmed
 from operators import FAST, Operator
 from world import World, eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 LEASE = float(FAST["DIURNAL_LEADER_LEASE_SECONDS"])
 SCALE = 10.0 / LEASE
 """By so much these leases are shorter than by default."""

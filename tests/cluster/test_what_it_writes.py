@@ -20,7 +20,7 @@ from operators import Operator
 from place import Cluster
 from world import World, eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 STATUS_SECONDS = 3.0
 MOMENT = 0.2
 COLUMNS = 80

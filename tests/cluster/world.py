@@ -14,7 +14,7 @@ from kubernetes import client, config
 from diurnal_api.layout import earliest, parse_position
 from diurnal_api.spec import GROUP, PLURAL, VERSION
 
-PATIENCE = 60.0
+PATIENCE = 120.0  # a busy machine is no fault
 Object = dict[str, Any]
 
 
