@@ -22,6 +22,7 @@ class Life:
     """One life of the operator under an environment; all that it says goes to a file."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.log = log
         self._process: ForkServerProcess = _SPAWNER.Process(
             target=live, args=(environment, str(log)), daemon=True
         )

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,7 +22,7 @@ FAST = {
     "DIURNAL_STATUS_SECONDS": "1",
     "DIURNAL_RESYNC_SECONDS": "5",
     "DIURNAL_GRACE_SECONDS": "6",
-    "DIURNAL_LEADER_LEASE_SECONDS": "2",
+    "DIURNAL_LEADER_LEASE_SECONDS": "3",
     "DIURNAL_LEADER_RENEW_SECONDS": "0.5",
     "DIURNAL_LEADER_RETRY_SECONDS": "0.2",
     "DIURNAL_UNCLAIMED_SECONDS": "20",
@@ -29,8 +30,15 @@ FAST = {
 }
 
 
+LOOK_SECONDS = 0.3
+
+
 class Operator:
-    """An operator process, in a namespace of its own, for the one namespace of a world."""
+    """An operator process, in a namespace of its own, for the one namespace of a world.
+
+    When it ends by itself, as one does that a busy machine kept from renewing its lead, it is started again,
+    as its pod would do; unless it is ``alone``.
+    """
 
     def __init__(
         self,
@@ -38,9 +46,12 @@ class Operator:
         logs: Path,
         kubeconfig: Path | None = None,
         name: str = "operator",
+        *,
+        alone: bool = False,
         **settings: str,
     ) -> None:
-        self.world, self.settings = world, settings
+        self.world, self.settings, self._alone = world, settings, alone
+        self._ended = threading.Event()
         self.kubeconfig = kubeconfig or world.kubeconfig
         self.file = logs / f"{name}.log"
         self.port = free_port()
@@ -58,6 +69,17 @@ class Operator:
         return self._process is not None and self._process.poll() is None
 
     def start(self, **more: str) -> None:
+        self._ended = threading.Event()
+        self._run(more)
+        if not self._alone:
+            threading.Thread(target=self._tend, args=(self._ended, more), daemon=True).start()
+
+    def _tend(self, ended: threading.Event, more: dict[str, str]) -> None:
+        while not ended.wait(LOOK_SECONDS):
+            if self.process.poll() is not None:
+                self._run(more)
+
+    def _run(self, more: dict[str, str]) -> None:
         environment = {
             **os.environ,
             **FAST,
@@ -73,11 +95,13 @@ class Operator:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def kill(self) -> None:
+        self._ended.set()
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
         """Ends it as a kubelet does; its exit code."""
+        self._ended.set()
         self.process.terminate()
         return self.process.wait(20)
 

@@ -118,9 +118,9 @@ class Stage:
         """The operator's namespace."""
         return f"{self.namespace}-operator"
 
-    @property
-    def log(self) -> Path:
-        return self.folder / f"{self.namespace}.log"
+    def said(self) -> str:
+        """What all lives of the operator have logged."""
+        return "".join(path.read_text() for path in sorted(self.folder.glob(f"{self.namespace}-*.log")))
 
     def live(self) -> Life:
         """Another life of the operator."""
@@ -131,7 +131,7 @@ class Stage:
             "DIURNAL_NAMESPACES": self.namespace,
             "DIURNAL_OPERATOR_NAMESPACE": self.system,
         }
-        self.lives.append(Life(environment, self.log))
+        self.lives.append(Life(environment, self.folder / f"{self.namespace}-{len(self.lives)}.log"))
         return self.lives[-1]
 
     def writes(self) -> list[str]:
@@ -153,7 +153,7 @@ class Stage:
         try:
             eventually(what, self._is_at_its_end, every=LOOK_SECONDS)
         except AssertionError as late:
-            raise AssertionError(f"{late}; written were {self.writes()}; see {self.log}") from None
+            raise AssertionError(f"{late}; written were {self.writes()}; {self.said()[-4000:]}") from None
         self.gate.rule = unharmed
         return Told(self._end(before), history.counts(*COUNTED), tuple(self.writes()), history.reasons())
 
@@ -170,8 +170,8 @@ class Stage:
         self.api.delete(self._path)
 
     def _leads(self) -> bool:
-        self.alive()
-        return self.log.exists() and self.log.read_text().count('"leading"') >= len(self.lives)
+        log = self.alive().log
+        return log.exists() and '"leading"' in log.read_text()
 
     def _is_at_its_end(self) -> bool:
         self.alive()

@@ -25,7 +25,7 @@ CONFLICT = 409
 @pytest.fixture
 def first(world: World, gate: Gate, workers: FakeWorkers, tmp_path: Path) -> Iterator[Operator]:
     """The operator that leads; all that it asks of the API server goes through the gate."""
-    operator = Operator(world, tmp_path, gate.kubeconfig(tmp_path), name="first")
+    operator = Operator(world, tmp_path, gate.kubeconfig(tmp_path), name="first", alone=True)
     operator.start()
     eventually("it leads", lambda: '"leading"' in operator.text())
     yield operator
@@ -37,7 +37,7 @@ def first(world: World, gate: Gate, workers: FakeWorkers, tmp_path: Path) -> Ite
 @pytest.fixture
 def second(world: World, first: Operator, tmp_path: Path) -> Iterator[Operator]:
     """The operator that waits."""
-    operator = Operator(world, tmp_path, name="second")
+    operator = Operator(world, tmp_path, name="second", alone=True)
     operator.start()
     eventually("it waits", lambda: "waiting_for_the_lead" in operator.text())
     yield operator
