@@ -34,7 +34,8 @@ def registry_of(
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        found = kopf.login_with_service_account(**kwargs)
+        in_a_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))  # as api.connect decides
+        found = kopf.login_with_service_account(**kwargs) if in_a_pod else None
         return by_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
