@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from diurnal_api.metrics import BRAKES, OPERATOR, STATES, WORKER, Family
 from diurnal_cli.metrics_page import metrics_page
+from diurnal_operator import health as healths
 from diurnal_operator.metrics import Metrics as OperatorMetrics
+from diurnal_operator.settings import Waits
 from diurnal_worker.pod import PodWorker
 from modelled import ModelCluster
 from prometheus import promtool
-from watched import NAME, NAMESPACE, SPEC, operating, published, text_of, until, working
+from watched import NAME, NAMESPACE, SPEC, free_port, operating, published, text_of, until, working
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 OWN = "diurnal_"
@@ -169,3 +173,22 @@ def test_a_failed_request_is_an_error_and_an_answer_a_request(
         (("code", "none"), ("method", "GET")),
     }
     assert (("code", "200"), ("method", "GET")) in told["diurnal_operator_api_requests_total"]
+
+
+def test_the_operator_answers_beside_its_probes(operator: tuple[OperatorMetrics, ModelCluster]) -> None:
+    async def asked() -> tuple[str, str, str]:
+        port = free_port()
+        server = await healths.serve(
+            healths.Health(Waits(), leading=False), operator[0].registry, port, lambda: 0.0
+        )
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+                metrics, probe = await client.get("/metrics"), await client.get("/healthz")
+                return metrics.headers["Content-Type"], await metrics.text(), await probe.text()
+        finally:
+            await server.cleanup()
+
+    kind, metrics, probe = asyncio.run(asked())
+    assert kind.startswith("text/plain; version=")
+    assert shape(metrics) == declared(OPERATOR)
+    assert probe == "ok\n"
