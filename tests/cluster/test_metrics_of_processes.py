@@ -42,8 +42,8 @@ def names(samples: Samples) -> set[str]:
 
 @pytest.fixture
 def operator(world: World, node: Node, tmp_path: Path) -> Iterator[Operator]:
-    """A running operator that wants series by country of its workers."""
-    operator = Operator(world, tmp_path, DIURNAL_COUNTRY_METRICS="1")
+    """A running operator that wants series by country of its workers, and leads also on a busy machine."""
+    operator = Operator(world, tmp_path, DIURNAL_COUNTRY_METRICS="1", DIURNAL_LEADER_LEASE_SECONDS="20")
     operator.start()
     try:
         yield operator
