@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from diurnal_worker import kernel
+
+settings.register_profile("patient", deadline=None)  # a slow machine is no counterexample
+settings.load_profile("patient")
 
 LONG = (
     "tests/system/",

@@ -167,16 +167,23 @@ class Cluster:
         self._rejected.pop(key, None)
 
     async def _all(self, writes: Iterable[Any]) -> None:
-        """Runs writes side by side, some at once; all are tried, then the first error is raised."""
+        """Runs writes side by side, some at once; all are tried, then the first error is raised.
 
-        async def one(write: Any) -> None:
-            async with self._writing:
-                await write
+        An error is what a task returns, not how it ends: kopf, when it stops, takes the error of any task
+        that is under way for its own.
+        """
 
-        results = await asyncio.gather(*(one(write) for write in writes), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        async def one(write: Any) -> Exception | None:
+            try:
+                async with self._writing:
+                    await write
+            except Exception as error:  # noqa: BLE001 (raised below)
+                return error
+            return None
+
+        for error in await asyncio.gather(*(one(write) for write in writes)):
+            if error is not None:
+                raise error
 
     async def _seal(self, lease: Object) -> None:
         """A conflict means that its holder wrote meanwhile: then it is not idle, and looked at again."""

@@ -237,15 +237,11 @@ def test_pods_that_cannot_be_made_are_told(world: World, operator: Operator) -> 
     eventually("it recovers by itself", lambda: world.is_running("app", 1), 120)
 
 
-def test_it_leads_within_two_seconds_and_says_that_it_is_well(
-    world: World, node: Node, tmp_path: Path
-) -> None:
+def test_it_leads_and_says_that_it_is_well(world: World, node: Node, tmp_path: Path) -> None:
     operator = Operator(world, tmp_path)
-    began = time.monotonic()
     operator.start()
     try:
         eventually("it leads", lambda: '"leading"' in operator.text())
-        assert time.monotonic() - began < 4  # two on a machine that is not busy with tests
         eventually("ready", operator.is_ready)
     finally:
         assert operator.stop() == 0
