@@ -30,9 +30,10 @@ demo: ## One simulated day of the whole world into out/, in under two minutes
 test: setup ## All tests that need no cluster and no compiling, within five minutes
 	$(PYTEST)
 
+CLUSTER ?= tests/cluster
 .PHONY: cluster-test
 cluster-test: setup ## Tests on a real Kubernetes API server, which is compiled once (Go, etcd, kubectl)
-	$(PYTEST) tests/cluster
+	$(PYTEST) $(CLUSTER)
 
 .PHONY: e2e
 e2e: setup ## Tests on a real node: KUBECONFIG's cluster, kind's, or one of our own without Docker (root, Debian)
