@@ -15,6 +15,7 @@ LONG = (
     "tests/fidelity/test_fidelity.py",
     "tests/worker/test_statistics.py",
     "tests/worker/test_guarantees.py",
+    "tests/cluster/test_killed_operator.py",
 )
 
 

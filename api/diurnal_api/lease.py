@@ -18,6 +18,7 @@ Lease = dict[str, Any]
 
 CHECKPOINT: Final = f"{GROUP}/checkpoint"
 SEALED: Final = f"{GROUP}/sealed"
+PUT_BACK: Final = f"{GROUP}/put-back"
 
 
 def holder(lease: Lease) -> str:
@@ -28,6 +29,15 @@ def holder(lease: Lease) -> str:
 def is_sealed(lease: Lease) -> bool:
     """Whether the operator has closed the epoch of this Lease."""
     return _annotations(lease).get(SEALED) == "true"
+
+
+def may_be_held(lease: Lease) -> bool:
+    """Whether somebody may hold the shard: as the Lease says, or by one that vanished and was put back.
+
+    Who held the vanished one learns of it only at the next renewal.
+    """
+    never_taken = not (lease.get("spec") or {}).get("leaseTransitions")
+    return bool(holder(lease)) or (never_taken and _annotations(lease).get(PUT_BACK) == "true")
 
 
 def checkpoint_of(lease: Lease) -> Checkpoint | None:

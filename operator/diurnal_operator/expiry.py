@@ -6,7 +6,7 @@ So what an observer calls expired is over for its holder too, whatever either on
 
 from __future__ import annotations
 
-from diurnal_api.lease import holder
+from diurnal_api.lease import may_be_held
 from diurnal_operator.observation import SeenLease
 
 
@@ -19,9 +19,10 @@ def is_expired(seen: SeenLease, seconds: float) -> bool:
 def may_be_sealed(seen: SeenLease, seconds: float, *, has_pods: bool) -> bool:
     """Whether nobody holds the Lease.
 
-    One that nobody ever took may be there in place of a deleted one, whose holder has not noticed yet:
+    One that nobody ever took may be there in place of a deleted one, whose holder has not noticed yet: one
+    that the operator put back is waited for as if it were held; where somebody else did, without its mark,
     its pods are waited for, and for as long as a lease lasts at most.
     """
-    if holder(seen.lease):
+    if may_be_held(seen.lease):
         return is_expired(seen, seconds)
     return seen.was_held or not has_pods or is_expired(seen, seconds)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Any, Final
 
+from diurnal_api.lease import PUT_BACK
 from diurnal_api.names import deployment_name, labels, lease_name
 from diurnal_api.plan import Plan
 from diurnal_api.population import COUNTRIES_FOLDER, ConfigMapKey
@@ -79,11 +80,16 @@ def lease(situation: Situation, plan: Plan, shard: int) -> Object:
             "ownerReferences": [owner(situation)],
         },
     }
+    annotations = {}
+    if shard in situation.lost:
+        annotations[PUT_BACK] = "true"
     spent = situation.spent_before
     if shard == 0 and spent.messages:
-        wanted["metadata"]["annotations"] = {
-            SPENT_BEFORE: json.dumps({"messages": spent.messages, "billed_bytes": spent.billed_bytes})
-        }
+        annotations[SPENT_BEFORE] = json.dumps(
+            {"messages": spent.messages, "billed_bytes": spent.billed_bytes}
+        )
+    if annotations:
+        wanted["metadata"]["annotations"] = annotations
     return wanted
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _SPAWNER: Final = multiprocessing.get_context("forkserver")
-_SPAWNER.set_forkserver_preload(["diurnal_operator.__main__", "kubernetes.aio.config"])
+_SPAWNER.set_forkserver_preload(["diurnal_operator.life", "kubernetes.aio.config"])
 _ENDS_WITHIN: Final = 20.0
 
 
@@ -48,7 +48,7 @@ def live(environment: dict[str, str], log: str) -> None:
     """What the forked process does: it becomes ``diurnal-operator``."""
     from kubernetes.aio.config import kube_config
 
-    from diurnal_operator.__main__ import main
+    from diurnal_operator.life import main
 
     kube_config.KUBE_CONFIG_DEFAULT_LOCATION = environment["KUBECONFIG"]  # read when it was imported
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

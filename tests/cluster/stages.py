@@ -165,6 +165,11 @@ class Stage:
         """Whether there is a simulation on the stage."""
         return self.api.get(self._path).ok
 
+    def is_empty(self) -> bool:
+        """Whether nothing is left of a simulation, as a living operator leaves it."""
+        self.alive()
+        return not self.exists() and not any(self._list(plural) for plural in COUNTED)
+
     def delete(self) -> None:
         """Deletes the simulation, as a user does; one that is gone is fine."""
         self.api.delete(self._path)

@@ -124,8 +124,9 @@ def test_a_rate_far_above_the_budget_is_a_warning_with_the_speed_that_comes_of_i
 
 
 def test_it_recovers_by_itself_when_the_cause_goes(bad_world: World) -> None:
-    """The topic is corrected by a new run: nothing else has to be done."""
-    name = "account-not-allowed"
+    """An account that is not allowed is corrected: nothing else has to be done."""
+    name = "recovers"
+    bad_world.create(name, worker={"serviceAccountName": "admin"})
     eventually(name, lambda: _stalled(bad_world, name), PATIENCE)
     bad_world.patch(name, worker={"serviceAccountName": "default"})
     eventually("it runs", lambda: bad_world.is_running(name, 1), PATIENCE)

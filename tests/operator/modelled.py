@@ -291,7 +291,7 @@ class ModelCluster:
         lease = self.leases.get(_lease_name(self, pod))
         if lease is None or leases.is_sealed(lease):
             return None
-        if leases.holder(lease) and not self._is_stale(lease):
+        if leases.may_be_held(lease) and not self._is_stale(lease):
             return None
         self._store(self.leases, leases.taken(lease, pod.uid, self.now, 15))
         pod.holds = True

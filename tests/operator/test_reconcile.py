@@ -9,7 +9,7 @@ import pytest
 
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import MINUTE, SECOND, format_instant
-from diurnal_api.lease import is_sealed, renewed
+from diurnal_api.lease import PUT_BACK, holder, is_sealed, may_be_held, renewed
 from diurnal_api.plan import DatasetRef
 from diurnal_operator.observation import Claim
 from diurnal_operator.reconcile import reconcile
@@ -151,6 +151,32 @@ def test_a_lost_node_is_not_waited_for_longer_than_its_lease() -> None:
     assert not any(is_sealed(lease) for lease in world.leases.values())
     world.settle()
     assert world.plan.epoch == 2
+
+
+def test_a_lease_that_vanished_is_put_back_with_a_mark_that_its_old_holder_may_not_know() -> None:
+    world = running()
+    name = sorted(world.leases)[0]
+    untouched = [key for key in world.leases if key != name]
+    del world.leases[name]
+    for _ in range(3):
+        world.look()
+    assert may_be_held(world.leases[name])
+    assert not holder(world.leases[name])
+    assert not any(PUT_BACK in world.leases[key]["metadata"].get("annotations", {}) for key in untouched)
+
+
+def test_one_that_was_put_back_is_sealed_only_after_a_whole_lease_though_its_pod_is_gone() -> None:
+    world = running()
+    world.pods.clear()  # by force: its process may still run
+    name = sorted(world.leases)[0]
+    del world.leases[name]
+    world.look()
+    world.change(shards=3)
+    for _ in range(6):
+        world.look()
+    assert not is_sealed(world.leases[name])
+    world.settle()
+    assert (world.plan.epoch, world.status["ready"]) == (2, "3/3")
 
 
 def test_changes_during_a_drain_coalesce() -> None:

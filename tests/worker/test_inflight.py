@@ -9,10 +9,14 @@ import pytest
 from diurnal_worker.sinks.inflight import FLOOR, InFlight
 
 
-def limit_on(wire_rate: float, round_trip: float, seconds: float, ceiling: int = 10_000) -> list[int]:
+def limit_on(
+    wire_rate: float, round_trip: float, seconds: float, ceiling: int = 10_000, overloads: int = 0
+) -> list[int]:
     """The limits over time of a sender that always has more to send, on a wire that serves one request
     after another at `wire_rate` a second and adds `round_trip` seconds to each."""
     in_flight, now, free_at, limits = InFlight(ceiling), 0.0, 0.0, [0]
+    for _ in range(overloads):
+        in_flight.overloaded()
     answers: list[tuple[float, float, int]] = []
     while now < seconds:
         while len(answers) < in_flight.limit:
@@ -42,11 +46,17 @@ def test_an_old_round_trip_is_measured_anew_behind_a_nearly_empty_pipe() -> None
     assert FLOOR in limit_on(1000, 0.05, seconds=25)[1000:]
 
 
-def test_a_refusal_for_quota_halves_the_limit_and_never_stops_it() -> None:
+def test_overload_halves_the_limit_and_never_stops_it() -> None:
     in_flight = InFlight(64)
     for _ in range(20):
-        in_flight.refused()
+        in_flight.overloaded()
     assert in_flight.limit == 1
+
+
+def test_after_overload_the_limit_begins_at_one_and_finds_rate_times_round_trip_again() -> None:
+    limits = limit_on(1000, 0.05, seconds=20, overloads=20)
+    assert limits[1] <= 2
+    assert 50 <= limits[-1] <= 200
 
 
 def test_a_slow_generator_does_not_lower_the_limit() -> None:

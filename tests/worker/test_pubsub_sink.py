@@ -30,6 +30,7 @@ from diurnal_worker.sinks import (
 )
 from diurnal_worker.sinks.connection import PublicConnection, RawConnection, connect
 from diurnal_worker.sinks.counters import BILLED_AT_LEAST
+from diurnal_worker.sinks.inflight import FLOOR
 from diurnal_worker.sinks.pubsub import PubsubSink
 from diurnal_worker.sinks.wire import message_field
 from fake_publisher import SOON, TOPIC, FakePublisher, Fault, self_signed, serving
@@ -255,6 +256,7 @@ def test_an_attempt_that_nobody_answers_ends_at_its_deadline_and_is_repeated(fak
     gate = fake.hold(b"one")
     sink.send(batch(10, b"one"))
     await_that(sink, lambda: sink.counters.errors["DeadlineExceeded"] == 1)
+    assert sink.most_in_flight < FLOOR, "whoever cannot keep up is given less"
     gate.set()
     assert sink.drain(SOON)
     assert sink.counters.errors["DeadlineExceeded"] >= 1

@@ -126,6 +126,21 @@ def test_a_vanished_lease_stops_its_holder(api: FakeApi, clock: HandClock) -> No
         mine.save(checkpoint())
 
 
+def test_one_that_was_put_back_is_taken_only_after_a_whole_lease(api: FakeApi, clock: HandClock) -> None:
+    """Who held the one that vanished, on another node perhaps, may go on until its time is over."""
+    api.leases[NAME]["metadata"]["annotations"] = {leases.PUT_BACK: "true"}
+    mine = tenure(api, "pod-a", clock)
+    refused = mine.acquire(1.0)
+    assert refused is not None
+    assert "put back" in refused.why
+    clock.now += SECONDS - 0.001
+    assert mine.acquire(1.0) is not None
+    clock.now += 0.001
+    assert mine.acquire(1.0) is None
+    mine.release()
+    assert tenure(api, "pod-b", clock).acquire(1.0) is None, "from then on it is as any other"
+
+
 def test_an_operator_that_touches_metadata_does_not_disturb(api: FakeApi, clock: HandClock) -> None:
     mine = tenure(api, "pod-a", clock)
     assert mine.acquire(1.0) is None

@@ -77,8 +77,9 @@ class Tenure:
             return Refused(f"waiting for the Lease {self._name}", poll)
         if leases.is_sealed(found):
             return Refused(f"the Lease {self._name} is sealed: another epoch has begun", poll, final=True)
-        if leases.holder(found) not in {"", self._holder} and not self._is_stale(found):
-            return Refused(f"the Lease {self._name} is held by pod {leases.holder(found)}", poll)
+        by = leases.holder(found)
+        if by != self._holder and leases.may_be_held(found) and not self._is_stale(found):
+            return Refused(f"the Lease {self._name} {_held_by(by)}", poll)
         try:
             wanted = leases.taken(found, self._holder, self._clock.wall(), max(round(self._seconds), 1))
             self._take(self._api.update_lease(wanted), before)
@@ -148,3 +149,7 @@ class Tenure:
             self._seen = (version, now)
         duration = float((found.get("spec") or {}).get("leaseDurationSeconds") or self._seconds)
         return now - self._seen[1] >= max(duration, self._seconds)
+
+
+def _held_by(pod: str) -> str:
+    return f"is held by pod {pod}" if pod else "was put back: who held the one that vanished may not know"

@@ -4,7 +4,7 @@ Fewer leave the wire idle; more wait in some queue, where they cost memory and, 
 The rule is that of BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14(5),
 2016): the best delivery rate of late, times the shortest round trip of late, times a gain of two, so
 that the limit doubles each round trip while that still raises the rate. A shortest round trip that has
-become old is measured anew behind a nearly empty pipe. A refusal for quota halves the limit at once.
+become old is measured anew behind a nearly empty pipe. A sign of overload halves the limit at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class InFlight:
     def limit(self) -> int:
         """How many requests may be in flight now, at least 1."""
         if self._probing_since is not None:
-            return self._floor
+            return min(self._floor, max(1, int(self._limit)))
         return max(1, int(self._limit))
 
     def answered(self, sent_at: float, delivered_then: int, now: float, *, was_full: bool) -> None:
@@ -51,10 +51,10 @@ class InFlight:
         if aim > self._limit:
             self._limit = min(aim, self._limit + 1, self._ceiling)
         elif was_full:
-            self._limit = max(self._floor, self._limit - 1, aim)
+            self._limit = max(min(self._floor, self._limit), self._limit - 1, aim)
 
-    def refused(self) -> None:
-        """A request was refused for want of quota: halves the limit, down to one."""
+    def overloaded(self) -> None:
+        """A request was refused for want of quota, or not answered in time: halves the limit, down to one."""
         self._limit = max(1.0, self._limit / 2)
         self._rate /= 2
 

@@ -20,7 +20,7 @@ from diurnal_worker.sinks.connection import Connection, connect
 from diurnal_worker.sinks.counters import Counters
 from diurnal_worker.sinks.delayed import Delayed
 from diurnal_worker.sinks.inflight import InFlight
-from diurnal_worker.sinks.retries import Failure, Verdict, backoff, classify, explain
+from diurnal_worker.sinks.retries import OVERLOAD, Failure, Verdict, backoff, classify, explain
 from diurnal_worker.sinks.window import Window
 from diurnal_worker.sinks.wire import MOST_BYTES, MOST_MESSAGES, topic_field
 
@@ -222,8 +222,8 @@ class PubsubSink:
             self.counters.failed(verdict.reason)
             self._changed.notify_all()
             request.failures += 1
-            if verdict.reason == "QuotaExhausted":
-                self._in_flight.refused()
+            if verdict.reason in OVERLOAD:
+                self._in_flight.overloaded()
             if verdict.permanent and not self._failure:
                 self._failure = (verdict.reason, explain(self.topic, failure, verdict))
             if self._failure or self._closed:

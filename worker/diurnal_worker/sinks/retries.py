@@ -12,6 +12,8 @@ from dataclasses import dataclass
 FIRST_WAIT = 0.1
 FIRST_WAIT_FOR_QUOTA = 1.0
 LONGEST_WAIT = 10.0
+OVERLOAD = frozenset({"QuotaExhausted", "DeadlineExceeded"})
+"""Failures of a service that has more to do than it can: fewer requests at once, not only later ones."""
 
 
 @dataclass(frozen=True, slots=True)
