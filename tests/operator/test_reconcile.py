@@ -155,7 +155,7 @@ def test_a_lost_node_is_not_waited_for_longer_than_its_lease() -> None:
 
 def test_a_lease_that_vanished_is_put_back_with_a_mark_that_its_old_holder_may_not_know() -> None:
     world = running()
-    name = sorted(world.leases)[0]
+    name = min(world.leases)
     untouched = [key for key in world.leases if key != name]
     del world.leases[name]
     for _ in range(3):
@@ -168,7 +168,7 @@ def test_a_lease_that_vanished_is_put_back_with_a_mark_that_its_old_holder_may_n
 def test_one_that_was_put_back_is_sealed_only_after_a_whole_lease_though_its_pod_is_gone() -> None:
     world = running()
     world.pods.clear()  # by force: its process may still run
-    name = sorted(world.leases)[0]
+    name = min(world.leases)
     del world.leases[name]
     world.look()
     world.change(shards=3)
