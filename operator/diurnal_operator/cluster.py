@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from diurnal_api.names import LABEL_UID
+from diurnal_api.names import LABEL_SHARD, LABEL_UID
 from diurnal_api.spec import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from diurnal_operator import FIELD_MANAGER
 from diurnal_operator.api import Api
@@ -42,6 +42,8 @@ _TYPES: Final = {
     kind: {"apiVersion": path.removeprefix("apis/"), "kind": kind} for kind, (path, _) in _PATHS.items()
 }
 """What the items of a list lack."""
+_EXAMPLES: Final = 8
+"""Of shards that do not start: what is wrong with one is told, and mostly is wrong with all."""
 _SIMULATIONS: Final = f"apis/{GROUP}/{VERSION}"
 
 
@@ -81,6 +83,7 @@ class Cluster:
         self._writing = asyncio.Semaphore(settings.writes_at_once)
         self._turns = Turns(settings.status_writes_per_second)
         self._rejected: dict[Key, Rejected] = {}
+        self._told: dict[Key, tuple[str, int]] = {}
 
     async def simulations(self) -> list[Object]:
         """All simulations that this operator serves."""
@@ -91,6 +94,10 @@ class Cluster:
             for namespace in self._settings.namespaces
         ]
         return [simulation for some in found for simulation in some]
+
+    def is_own_word(self, key: Key, version: str, generation: int) -> bool:
+        """Whether a simulation is as this operator's last status made it, with the spec of that look."""
+        return self._told.get(key) == (version, generation)
 
     async def observe(self, key: Key) -> Observation | None:
         """One fresh look; None where the simulation is gone."""
@@ -143,8 +150,10 @@ class Cluster:
     async def _looked_closer(self, seen: Observation, namespace: str, selector: str) -> Observation:
         """What is read only where it matters: the pods of shards that do not start, the others' claims."""
         with suppress(ValidationError):
-            if suspects(Situation.of(seen), self._settings.waits.unclaimed):
-                pods = await self._api.list(f"api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+            if found := suspects(Situation.of(seen), self._settings.waits.unclaimed):
+                shards = ",".join(map(str, found[:_EXAMPLES]))
+                of_these = f"{selector},{LABEL_SHARD} in ({shards})"
+                pods = await self._api.list(f"api/v1/namespaces/{namespace}/pods", labelSelector=of_these)
                 seen = replace(seen, pods=tuple(pods))
         if are_set(self._settings.ceilings):
             own = seen.simulation["metadata"]["uid"]
@@ -165,6 +174,7 @@ class Cluster:
     def _forget(self, key: Key) -> None:
         self._watcher.keep_only((), self._leases_of.pop(key, set()))
         self._rejected.pop(key, None)
+        self._told.pop(key, None)
 
     async def _all(self, writes: Iterable[Any]) -> None:
         """Runs writes side by side, some at once; all are tried, then the first error is raised.
@@ -234,7 +244,8 @@ class Cluster:
         metadata["resourceVersion"] = before["resourceVersion"]  # whoever wrote meanwhile knew more
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": decision.status}
         await asyncio.sleep(self._turns.take(boottime()))
-        await self._api.apply(f"{_simulation_path(key)}/status", body, FIELD_MANAGER)
+        written = await self._api.apply(f"{_simulation_path(key)}/status", body, FIELD_MANAGER)
+        self._told[key] = (written["metadata"]["resourceVersion"], seen.simulation["metadata"]["generation"])
 
     async def _tell(self, simulation: Object, happening: Happening) -> None:
         """Posts an Event; one that is lost is no reason to try anything again."""

@@ -26,10 +26,14 @@ Asked = Callable[[Key], None]
 """Asks for a look at a simulation."""
 
 
+OwnWord = Callable[[Key, str, int], bool]
+"""Whether a simulation of this resourceVersion and generation is only what the operator itself has told."""
+
+
 def registry_of(
-    add: Asked, add_for_child: Asked, seen: Seen, seen_child: Callable[[], None] = lambda: None
+    add: Asked, add_for_child: Asked, is_own_word: OwnWord, seen: Seen, seen_child: Callable[[], None]
 ) -> kopf.OperatorRegistry:
-    """Handlers that turn events into keys."""
+    """Handlers that turn events into keys. What the operator tells itself is no reason to look again."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -40,8 +44,10 @@ def registry_of(
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def simulation_changed(body: kopf.Body, namespace: str | None, name: str | None, **_: Any) -> None:
-        seen(str(body["metadata"].get("uid")), str(body["metadata"].get("resourceVersion")))
-        if namespace and name:
+        metadata = body["metadata"]
+        version, generation = str(metadata.get("resourceVersion")), int(metadata.get("generation", 0))
+        seen(str(metadata.get("uid")), version)
+        if namespace and name and not is_own_word((namespace, name), version, generation):
             add((namespace, name))
 
     @kopf.on.event("apps", "v1", "deployments", labels={LABEL_SIMULATION: kopf.PRESENT}, registry=registry)

@@ -97,7 +97,9 @@ async def _lead(
 ) -> int:
     """Watches and works until stopped, or until the lead is lost."""
     loop = Loop(cluster, settings, watching.health, boottime, watching.metrics)
-    registry = registry_of(loop.add, loop.add_for_child, watching.saw, watching.saw_child)
+    registry = registry_of(
+        loop.add, loop.add_for_child, cluster.is_own_word, watching.saw, watching.saw_child
+    )
     parts = [
         asyncio.ensure_future(leadership.keep()),
         asyncio.ensure_future(loop.run()),
