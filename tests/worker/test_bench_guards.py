@@ -9,12 +9,22 @@ REACHED = {
     "publish_vs_grpc_ceiling": 0.862,
     "rss_mb": 120.3,
     "first_event_seconds": 0.76,
+    "year_of_counts_seconds": 52.4,
+    "resume_cpu_seconds": 0.0873,
+    "low_rate_cpu_percent": 0.9,
+    "low_rate_rss_mb": 96.6,
 }
 
 
 def test_what_was_reached_passes() -> None:
     assert quick.beyond(REACHED) == []
-    assert quick.GUARDS.keys() == REACHED.keys()
+    assert (quick.GUARDS | quick.CHEAP_GUARDS).keys() == REACHED.keys()
+
+
+def test_the_quick_one_keeps_its_keys() -> None:
+    figures = quick.ratios(dict.fromkeys(quick.ROWS, 1.0), 100.0, 1.0)
+    assert figures.keys() == quick.GUARDS.keys()
+    assert quick.beyond({key: REACHED[key] for key in quick.GUARDS}) == []
 
 
 def test_a_slow_generator_and_a_large_worker_are_named() -> None:
