@@ -160,15 +160,37 @@ def as_process_one(root: Path, part: str, log: Path) -> Iterator[tuple[subproces
         outer.wait()
 
 
-def test_as_process_one_a_worker_ends_on_sigterm(images: dict[str, str], tmp_path: Path) -> None:
-    part, log = "worker", tmp_path / "log"
+BEGUN = {"worker": "api_server_unavailable", "operator": "waiting_for_the_lead"}
+"""What each says when it has begun, and nobody answers."""
+
+
+def test_as_process_one_it_ends_on_sigterm(part: str, images: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with unpacked(images[part]) as root, as_process_one(root, part, log) as (outer, inner):
-        eventually(lambda: "unavailable" in log.read_text(), 60)
+        eventually(lambda: BEGUN[part] in log.read_text(), 60)
         began = time.monotonic()
         os.kill(inner, signal.SIGTERM)
         assert outer.wait(30) == 0, log.read_text()
         assert time.monotonic() - began < 10
         assert "Traceback" not in log.read_text()
+
+
+def test_as_process_one_it_ends_on_sigterm_while_it_still_imports(
+    part: str, images: dict[str, str], tmp_path: Path
+) -> None:
+    """For a process 1 without a handler the kernel drops the signal, and its pod would hang for its grace."""
+    log = tmp_path / "log"
+    with unpacked(images[part]) as root, as_process_one(root, part, log) as (outer, inner):
+        eventually(lambda: takes_sigterm(inner), 60)
+        os.kill(inner, signal.SIGTERM)
+        assert outer.wait(30) == 0, log.read_text()
+
+
+def takes_sigterm(pid: int) -> bool:
+    """Whether the process has a handler of its own for SIGTERM (SigCgt of proc_pid_status(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [mask] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(mask, 16) & 1 << (signal.SIGTERM - 1))
 
 
 @contextmanager
