@@ -143,6 +143,18 @@ def test_the_chart_and_kustomize_install_the_same(kubectl: Kubectl, helm: Kubect
         assert by_helm[key] == it, key
 
 
+def test_the_chart_brings_the_same_monitoring_as_the_folder(kubectl: Kubectl, helm: Kubectl) -> None:
+    by_kustomize = kustomized(kubectl, ROOT / "manifests" / "monitoring")
+    without = templated(helm, None)
+    asked = ("--set", "monitoring.enabled=true", "--set", "monitoring.labels.release=theirs")
+    added = {key: it for key, it in templated(helm, None, *asked).items() if key not in without}
+    assert set(added) == set(by_kustomize)
+    for key, it in added.items():
+        chosen = it["metadata"].get("labels", {}).pop("release", None)
+        assert (chosen == "theirs") is (key[0] != "ConfigMap"), key
+        assert plain(it) == plain(by_kustomize[key]), key
+
+
 def test_helm_finds_nothing_to_say_of_the_chart(helm: Kubectl) -> None:
     for values in (None, *sorted((CHART / "examples").iterdir())):
         given = ["--values", str(values)] if values else []
