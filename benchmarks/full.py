@@ -17,6 +17,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import page
@@ -38,10 +39,11 @@ WITH_KERNEL = ("diurnal_generation", "one_shard_of_eight", "json_encoding", "avr
 Round = dict[str, float]
 
 
-def one_round(address: str, *, kernel: bool) -> Round:
+def one_round(address: str, secured: str, *, kernel: bool) -> Round:
     """Every figure once. Names ending in _kernel are with the compiled kernel."""
     computed = measure(address, *COMPUTED, "year_of_counts", "steps", "resuming")
     rates = _rates(computed, COMPUTED) | _rates(measure(address, *PUBLISHED), PUBLISHED)
+    rates |= _rates(measure(address, "sink_over_tls", DIURNAL_BENCH_TLS=secured), ("sink_over_tls",))
     rss_mb = measure(address, "memory")["memory"]["rss_mb"]
     begun = time.time()
     first = measure(address, "first_event")["first_event"]["acknowledged_at"] - begun
@@ -127,10 +129,14 @@ def main() -> None:
     tick = with_tick()
     rounds: list[Round] = []
     found: dict[str, Any] = {}
-    with noop_server() as address:
+    with (
+        TemporaryDirectory() as folder,
+        noop_server() as address,
+        noop_server(of := Path(folder) / "it.pem") as tls,
+    ):
         while len(rounds) < ROUNDS:
             print(f"round {len(rounds) + 1} of {ROUNDS}", file=sys.stderr)
-            rounds.append(one_round(address, kernel=find_spec("numba") is not None))
+            rounds.append(one_round(address, f"{tls} {of}", kernel=find_spec("numba") is not None))
             found = summary(rounds, tick)
             (DOCS / "performance.json").write_text(json.dumps(found, indent=1) + "\n")
             (DOCS / "performance.md").write_text(page.page(found))

@@ -30,6 +30,7 @@ RATES = {
     "library_publish": "publish() alone, ready messages",
     "diurnal_end_to_end": "end to end: Diurnal",
     "sink_with_ready_batches": "Diurnal's sink, ready batches",
+    "sink_over_tls": "Diurnal's sink, ready batches, over TLS with a token",
     "grpc_ceiling": "raw gRPC stub, ready requests (ceiling)",
 }
 STEPS = ("generate", "make events", "encode")

@@ -34,9 +34,9 @@ ROWS = {
 
 
 @contextmanager
-def noop_server() -> Iterator[str]:
-    """The address of a local server that acknowledges everything, in its own process."""
-    command = [sys.executable, str(HERE / "noop_server.py")]
+def noop_server(*certificate: Path) -> Iterator[str]:
+    """The address of a local server that acknowledges everything, in its own process; see noop_server.py."""
+    command = [sys.executable, str(HERE / "noop_server.py"), "127.0.0.1", *map(str, certificate)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield f"127.0.0.1:{server.stdout.readline().strip()}"
@@ -60,9 +60,9 @@ CHEAP_GUARDS = {
 """The same of what shall cost little: counting ahead, going on in the middle, and a throttled worker."""
 
 
-def measure(address: str, *names: str) -> dict[str, parts.Figures]:
+def measure(address: str, *names: str, **environment: str) -> dict[str, parts.Figures]:
     """Runs parts in one process of their own."""
-    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": address}
+    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": address, **environment}
     command = [sys.executable, str(HERE / "parts.py"), *names]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     figures: dict[str, parts.Figures] = json.loads(done.stdout)
