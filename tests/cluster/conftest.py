@@ -21,6 +21,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import binaries
+from asking import only_if_asked
 from controlplane import ControlPlane
 from fake_workers import FakeWorkers
 from gate import Gate, a_gate
@@ -45,17 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks what lies here, and leaves it out unless somebody asked for it."""
-    ours = [item for item in items if HERE in item.path.parents]
-    for item in ours:
-        item.add_marker("cluster")
-    if not _asked_for(config):
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-
-
-def _asked_for(config: pytest.Config) -> bool:
-    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
-    return "cluster" in config.option.markexpr or any(HERE in (path, *path.parents) for path in paths)
+    only_if_asked(config, items, HERE, "cluster")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

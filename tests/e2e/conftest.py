@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from asking import only_if_asked
 from clusters import AnyCluster, Given, Kind
 from images import made
 from node import Node, traces
@@ -25,20 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks what lies here, leaves it out unless somebody asked for it, and keeps the order of the files."""
-    ours = [item for item in items if HERE in item.path.parents]
-    for item in ours:
-        item.add_marker("e2e")
+    for item in only_if_asked(config, items, HERE, "e2e"):
         item.add_marker(pytest.mark.timeout(1800))
         # Connections to an API server that was killed are left to the collector.
         item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
-    if not _asked_for(config):
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-
-
-def _asked_for(config: pytest.Config) -> bool:
-    paths = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
-    return "e2e" in config.option.markexpr or any(HERE in (path, *path.parents) for path in paths)
 
 
 @pytest.fixture(scope="session")
