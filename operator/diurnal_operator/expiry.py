@@ -6,7 +6,7 @@ So what an observer calls expired is over for its holder too, whatever either on
 
 from __future__ import annotations
 
-from diurnal_api.lease import may_be_held
+from diurnal_api.lease import holder, may_be_held
 from diurnal_operator.observation import SeenLease
 
 
@@ -14,6 +14,11 @@ def is_expired(seen: SeenLease, seconds: float) -> bool:
     """Whether a held Lease went unchanged for its own duration (``seconds`` where it states none)."""
     duration = float((seen.lease.get("spec") or {}).get("leaseDurationSeconds") or seconds)
     return seen.unchanged >= max(duration, seconds)
+
+
+def is_held(seen: SeenLease, seconds: float) -> bool:
+    """Whether a worker holds the Lease, as far as an observer can know."""
+    return bool(holder(seen.lease)) and not is_expired(seen, seconds)
 
 
 def may_be_sealed(seen: SeenLease, seconds: float, *, has_pods: bool) -> bool:

@@ -17,6 +17,7 @@ from diurnal_operator.admission import refusal_of
 from diurnal_operator.ceilings import Grant, are_set, grant, usd_a_message, wanted_rate
 from diurnal_operator.conditions import Progress, conditions_of
 from diurnal_operator.convergence import Changes, changes, is_ready
+from diurnal_operator.expiry import is_held
 from diurnal_operator.faults import fault_of
 from diurnal_operator.halting import Halt, halt_of
 from diurnal_operator.happenings import Happening, counted, happenings
@@ -174,10 +175,9 @@ class _Reconcile:
 
     def _following(self, plan: Plan, wanted: Changes) -> Progress:
         """How far the world is from the plan."""
-        pods = sum(int((d.get("status") or {}).get("replicas") or 0) for d in self.situation.seen.deployments)
         shards = int(plan.shards)
         if self.halt is not None:
-            stopping = "the workers drain" if pods or wanted.apply else ""
+            stopping = "the workers drain" if self._is_draining() or wanted.apply else ""
             return self._progress(plan, "Stopping" if stopping else "", stopping)
         found = self._progress(plan, "", "")
         if wanted.apply or wanted.delete or wanted.held_back or found.ready < shards:
@@ -185,6 +185,12 @@ class _Reconcile:
             text = f"{found.ready} of {shards} shards are ready"
             return self._progress(plan, starting, text)
         return replace(found, note=_OLD_IMAGE) if wanted.keeps_image else found
+
+    def _is_draining(self) -> bool:
+        """Whether workers of a halted run may still write. Deployments do not count pods that terminate."""
+        pods = any((d.get("status") or {}).get("replicas") for d in self.situation.seen.deployments)
+        lasts = self.settings.waits.lease
+        return pods or any(is_held(seen, lasts) for seen in self.situation.leases.values())
 
     def _progress(self, plan: Plan, reason: str, doing: str) -> Progress:
         ready = sum(
@@ -243,7 +249,8 @@ class _Reconcile:
         """When to look again: Leases are not watched, so a run is looked at every status interval."""
         waits = self.settings.waits
         looks = waits.status if self.halt is None or progress.doing else waits.resync
-        busy = wanted.apply or wanted.delete or wanted.held_back
+        draining = self.halt is not None and progress.doing
+        busy = wanted.apply or wanted.delete or wanted.held_back or draining
         return min(told.after, looks, waits.drain_poll if busy else looks)
 
 

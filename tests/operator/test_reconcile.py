@@ -104,6 +104,20 @@ def test_a_suspended_one_goes_on_in_its_epoch() -> None:
     assert world.events == ["RunStarted", "Suspended", "Resumed"]
 
 
+def test_it_rests_only_when_no_lease_is_held_though_deployments_do_not_count_pods_that_terminate() -> None:
+    world = running()
+    world.change(suspend=True)
+    world.look()
+    for deployed in world.deployments.values():
+        deployed["status"] = {"observedGeneration": deployed["metadata"]["generation"], "replicas": 0}
+    decision = world.look()
+    assert world.status["state"] == "Stopping"
+    assert decision.after <= world.settings.waits.drain_poll
+    world.control()
+    world.look()
+    assert world.status["state"] == "Suspended"
+
+
 def test_one_that_begins_suspended_has_no_plan_and_no_objects() -> None:
     world = ModelCluster()
     world.create(suspend=True)
