@@ -4,14 +4,13 @@ Whoever has a file of a user calls ``read_documents``. Nothing here knows what a
 here lets through what two readers could understand differently (encodings, duplicate keys, NaN, alias bombs).
 """
 
-import json
-import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from diurnal_cli.yaml_reader import MAX_DIGITS, YamlError, read_yaml
+from diurnal_cli import strict_json
+from diurnal_cli.yaml_reader import YamlError, read_yaml
 
 MAX_BYTES: Final = 256 * 1024
 """Some fifty times the longest useful resource."""
@@ -109,41 +108,6 @@ def _parse_yaml(text: str) -> list[Document]:
 
 def _parse_json(text: str) -> Document:
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
-    except json.JSONDecodeError as error:
-        raise FileError(f"not JSON: {error.msg}, column {error.colno}", error.lineno) from None
-    except RecursionError:
-        raise FileError("nested too deeply") from None
-    return Document(1, value)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise FileError(f"the key {key[:60]!r} is given twice: leave out one of them")
-        result[key] = value
-    return result
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise FileError(f"{name} is not a number of JSON: NaN and Infinity are not read here")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise FileError(f"{text[:60]} is too large for a number")
-    return number
-
-
-def _whole(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise FileError(f"a number of more than {MAX_DIGITS} characters")
-    return int(text)
+        return Document(1, strict_json.parse(text, strict_json.finite))
+    except strict_json.JsonError as error:
+        raise FileError(error.message, error.line) from None

@@ -5,6 +5,8 @@ configuration each of them is a slip that would silently become another simulati
 """
 
 import json
+import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -19,24 +21,42 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class JsonError(ValueError):
-    """The bytes are no such JSON; the text says where and what would be right."""
+    """No such JSON; it says what would be right. ``line`` counts from 1, 0 where none is to blame."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.line = message, line
 
 
 def loads(data: bytes) -> Any:
-    """Return the value; numbers as int or, exactly as written, Decimal. Raises JsonError."""
-    text = _text(data)
+    """Return the value; numbers as int or, exactly as written, Decimal. JsonError says where."""
+    try:
+        return parse(_text(data), _decimal)
+    except JsonError as error:
+        raise JsonError(f"line {error.line}, {error.message}" if error.line else error.message) from None
+
+
+def parse(text: str, real: Callable[[str], Any]) -> Any:
+    """Return the value of one text; ``real`` reads numbers that are not whole. Raises JsonError."""
     try:
         return json.loads(
             text,
             parse_constant=_refuse_constant,
-            parse_float=_decimal,
+            parse_float=real,
             parse_int=_integer,
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
-        raise JsonError(f"line {error.lineno}, column {error.colno}: {error.msg}; this is not JSON") from None
+        raise JsonError(f"column {error.colno}: {error.msg}; this is not JSON", error.lineno) from None
     except RecursionError:
-        raise JsonError("objects are nested too deeply; a configuration has three levels") from None
+        raise JsonError("nested too deeply: objects of a configuration have a few levels") from None
+
+
+def finite(text: str) -> float:
+    """Return the nearest float; JsonError where it would be infinite."""
+    if not math.isfinite(number := float(text)):
+        raise JsonError(f"the number {quoted(text)} is out of range; write a plain number")
+    return number
 
 
 def _text(data: bytes) -> str:

@@ -302,7 +302,7 @@ def test_a_wrong_field_is_refused_by_its_name(changes: dict[str, Any], message: 
         (lambda text: text[:100], "this is not JSON"),
         (lambda text: text + "}", "line 1, column "),
         (lambda _: "", "the file is empty"),
-        (lambda _: "[" * 100_000, "objects are nested too deeply"),
+        (lambda _: "[" * 100_000, "nested too deeply"),
         (lambda _: "null", "the file is null; it must be an object, {...}"),
         (lambda _: "[]", "the file is a list; it must be an object, {...}"),
         (lambda _: " " * (4 * 1024 * 1024) + "{}", "the file is larger than 4,194,304 bytes"),
