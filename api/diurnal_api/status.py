@@ -74,7 +74,11 @@ class Rates(Recorded):
 class Spent(Recorded):
     """What the run has used of its budget."""
 
-    messages: _Count = Field(default=0, description="Messages that were sent, repeats included.")
+    messages: _Count = Field(
+        default=0,
+        description="Messages that were sent, repeats included; what a worker sent after its last "
+        "checkpoint, when it crashed or lost its Lease, is not known.",
+    )
     bytes: _Count = Field(default=0, description="Billed bytes of them.")
     usd: Annotated[Text, Field(max_length=32)] = Field(
         default="0", description="What publishing them costs, in US dollars."
