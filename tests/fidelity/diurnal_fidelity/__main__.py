@@ -111,8 +111,18 @@ def _shown(console: Console) -> Iterator[Progress]:
 
 
 def _bar(progress: Progress, name: str, total: float) -> Done:
-    task = progress.add_task(name, total=int(total))
-    return lambda events: progress.advance(task, events)
+    """A bar; where nobody could see it move, a line for each tenth."""
+    task, told = progress.add_task(name, total=int(total)), 0
+
+    def done(events: int) -> None:
+        nonlocal told
+        progress.advance(task, events)
+        tenths = int(progress.tasks[task].percentage / 10)
+        if tenths > told and not progress.console.is_terminal:
+            told = tenths
+            progress.console.print(f"{name}: {10 * tenths} %")
+
+    return done
 
 
 def _circumstances(options: argparse.Namespace, seconds: float) -> report.Circumstances:
