@@ -1,6 +1,6 @@
 """Inside the images that `make images` builds: what must be there, what must not, and how they end.
 
-They need no node, only buildah and podman, and root for looking inside.
+They need no node, only buildah, podman and Docker's daemon, and root for looking inside.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import urllib3
 
+import docker_daemon as docker
 from images import without_a_registry
 from network import run
 from place import ROOT, eventually
@@ -46,21 +48,39 @@ def bytes_of(image: str) -> int:
         return int(run("du", "--summarize", "--bytes", "--one-file-system", root).split()[0])
 
 
-@pytest.fixture(scope="module", params=["buildah", "podman"])
-def builder(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@dataclass(frozen=True)
+class Builder:
+    """What builds and pushes; ``environment`` is what `make` is given for it."""
+
+    name: str
+    environment: dict[str, str]
+
+    def make(self, *targets: str, **environment: str) -> None:
+        given = {**os.environ, **self.environment, "BUILDER": self.name, **environment}
+        subprocess.run(["make", *targets], cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=True)
+
+
+@pytest.fixture(scope="module", params=["buildah", "podman", "docker"])
+def builder(request: pytest.FixtureRequest) -> Iterator[Builder]:
+    here = without_a_registry(Path("/nowhere"))
+    loopback = {"PUSH_FLAGS": "--tls-verify=false"}  # Docker trusts registries on the loopback by itself
+    if request.param != "docker":
+        yield Builder(request.param, {**here, **loopback})
+        return
+    with docker.daemon() as client:
+        base = docker.copied_to(client, here["BASE_IMAGE"])
+        yield Builder("docker", {**client, "BASE_IMAGE": base, "BUILD_FLAGS": "--network host"})
 
 
 @pytest.fixture(scope="module")
-def images(builder: str) -> dict[str, str]:
+def images(builder: Builder) -> dict[str, str]:
     """Both images by part, built by each builder; a Dockerfile that only one of them takes would end here."""
-    make(builder, "images")
-    return {part: f"localhost/diurnal-{part}:{VERSION}" for part in PARTS}
-
-
-def make(builder: str, *targets: str, **environment: str) -> None:
-    given = {**os.environ, **without_a_registry(Path("/nowhere")), "BUILDER": builder, **environment}
-    subprocess.run(["make", *targets], cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=True)
+    builder.make("images")
+    names = {part: f"localhost/diurnal-{part}:{VERSION}" for part in PARTS}
+    if builder.name == "docker":
+        for name in names.values():
+            docker.copied_from(builder.environment, name)
+    return names
 
 
 @pytest.fixture(params=PARTS)
@@ -128,7 +148,7 @@ for each in pkgutil.walk_packages(it.__path__, it.__name__ + "."):
 
 
 ENVIRONMENT = {
-    "PATH": "/opt/diurnal/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": "/opt/diurnal/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/",
     "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "9",
     "DIURNAL_NAME": "it", "DIURNAL_NAMESPACE": "it", "DIURNAL_UID": "0123-4567", "DIURNAL_RUN": "r",
     "DIURNAL_EPOCH": "1", "DIURNAL_SHARD": "0", "POD_UID": "pod", "DIURNAL_METRICS_PORT": "0",
@@ -220,11 +240,11 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.usefixtures("images")
-def test_what_is_rendered_is_what_the_registry_has(builder: str, tmp_path: Path) -> None:
+def test_what_is_rendered_is_what_the_registry_has(builder: Builder, tmp_path: Path) -> None:
     """By its digest: another image under the same tag is not what was installed."""
     kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
     with registry(tmp_path) as address:
-        make(builder, "images", "push", REGISTRY=f"{address}/team", PUSH_FLAGS="--tls-verify=false")
+        builder.make("images", "push", REGISTRY=f"{address}/team")
         subprocess.run([ROOT / "tools" / "images.sh", "render"], check=True)
         rendered = (ROOT / "out" / "install.yaml").read_text()
         for part in PARTS:
