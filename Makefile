@@ -128,7 +128,7 @@ bench-guard: ## bench-quick, and a failure where a figure is far below what it w
 
 .PHONY: bench
 bench: ## Everything measured, five rounds and more; writes docs/performance.md
-	@tools/setup.sh run
+	@tools/setup.sh bench
 	$(BIN)/python benchmarks/full.py
 
 .PHONY: clean

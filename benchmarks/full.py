@@ -48,6 +48,7 @@ def one_round(address: str, secured: str, *, kernel: bool) -> Round:
     begun = time.time()
     first = measure(address, "first_event")["first_event"]["acknowledged_at"] - begun
     figures: Round = rates | ratios(rates, rss_mb, first)
+    figures["rss_mb_of_few_users"] = measure(address, "memory_of_few")["memory_of_few"]["rss_mb"]
     figures["year_of_counts_seconds"] = computed["year_of_counts"]["seconds"]
     figures["generation_vs_numpy_thinning"] = rates["diurnal_generation"] / rates["numpy_thinning"]
     figures["shard_of_eight_vs_whole"] = rates["one_shard_of_eight"] / rates["diurnal_generation"]

@@ -23,7 +23,7 @@ PATIENCE = 90.0
 
 
 def low_rate(address: str) -> dict[str, float]:
-    """The dearest worker's share of a core and memory, and how often the threads of one wake in a second."""
+    """The dearest worker's share of a core and memory, and how often its loop and all its threads wake."""
     with tempfile.TemporaryDirectory(prefix="diurnal-low-rate-") as state:
         changes = [f"shards={SHARDS}", f"sink={{pubsub: {{topic: {TOPIC}}}}}"]
         settings = [part for change in changes for part in ("--set", change)]
@@ -34,15 +34,17 @@ def low_rate(address: str) -> dict[str, float]:
         )
         try:
             workers = _publishing_workers(run.pid, Path(state))
-            before = [(_cpu(pid), _wakes(pid)) for pid in workers]
+            before = [_used(pid) for pid in workers]
             time.sleep(SECONDS)
-            after = [(_cpu(pid), _wakes(pid)) for pid in workers]
-            shares = [(b[0] - a[0]) / SECONDS for a, b in zip(before, after, strict=True)]
-            wakes = [(b[1] - a[1]) / SECONDS for a, b in zip(before, after, strict=True)]
+            after = [_used(pid) for pid in workers]
+            shares, loops, threads = (
+                max(b[i] - a[i] for a, b in zip(before, after, strict=True)) / SECONDS for i in range(3)
+            )
             return {
-                "low_rate_cpu_percent": round(100 * max(shares), 2),
+                "low_rate_cpu_percent": round(100 * shares, 2),
                 "low_rate_rss_mb": round(max(_rss_mb(pid) for pid in workers), 1),
-                "low_rate_wakes_a_second": round(max(wakes), 1),
+                "low_rate_loop_wakes_a_second": round(loops, 1),
+                "low_rate_wakes_a_second": round(threads, 1),
             }
         finally:
             run.send_signal(signal.SIGINT)
@@ -76,9 +78,10 @@ def _status(path: Path, key: str) -> int:
     return int(line.split()[1])
 
 
-def _wakes(pid: int) -> int:
-    """How often its lasting threads have given up the processor by themselves."""
-    return sum(_status(task / "status", "voluntary_ctxt_switches") for task in _tasks(pid))
+def _used(pid: int) -> tuple[float, int, int]:
+    """CPU-seconds; how often its loop, which is its first thread, and all threads went to sleep."""
+    wakes = {int(task.name): _status(task / "status", "voluntary_ctxt_switches") for task in _tasks(pid)}
+    return _cpu(pid), wakes[pid], sum(wakes.values())
 
 
 def _tasks(pid: int) -> list[Path]:

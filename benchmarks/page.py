@@ -11,11 +11,14 @@ ASKED = {
     "end_to_end_vs_publish": ("25", "75"),
     "publish_vs_grpc_ceiling": ("0.6", "0.9"),
     "rss_mb": ("150", "100"),
+    "rss_mb_of_few_users": ("150", "100"),
     "first_event_seconds": ("1.5", ""),
     "shard_of_eight_vs_whole": ("0.5", ""),
     "year_of_counts_seconds": ("60", ""),  # a year of ticks of one minute
     "low_rate_cpu_percent": ("2", ""),
     "low_rate_rss_mb": ("100", ""),
+    "low_rate_loop_wakes_a_second": ("its sends", ""),
+    "low_rate_wakes_a_second": ("", ""),
 }
 RATES = {
     "textbook_generation": "generate: textbook loop",
@@ -45,7 +48,7 @@ def page(found: dict[str, Any]) -> str:
             *_rates(found),
             *_profile(found),
             *_resuming(found),
-            CLOSING,
+            *_closing(found),
         ]
     )
 
@@ -78,7 +81,7 @@ def _value(found: dict[str, Any], name: str, digits: int = 3) -> str:
 def _asked(found: dict[str, Any]) -> list[str]:
     lines = [
         "## What was asked",
-        "Ratios per client CPU-second, the full message of eleven fields. The kernel is the optional extra `fast`. A year of counts is one of 525,600 ticks of a minute; the default world has 35,040 of a quarter of an hour.",
+        "Ratios per client CPU-second, the full message of eleven fields. The kernel is the optional extra `fast`. `rss_mb` is with 10,000 users and then 5.4 x 10^9, `rss_mb_of_few_users` with the first alone. A year of counts is one of 525,600 ticks of a minute; the default world has 35,040 of a quarter of an hour. At the low rate a worker sends four times a second; its loop is one thread, gRPC's are the others.",
         "",
         "| figure | at least | aim | measured | with the kernel |",
         "|---|---|---|---|---|",
@@ -100,6 +103,10 @@ def _rates(found: dict[str, Any]) -> list[str]:
         lines.append(f"| {label} | {_value(found, name)} | {kernel} |")
     if (rate := found["tick_per_cpu_second"]) is not None:
         lines.append(f"| generate: `tick`'s SimuInhomogeneousPoisson, a process a country | {rate:,.0f} | |")
+        lines += [
+            "",
+            "The last row needs a Python that has `tick`: DIURNAL_BENCH_TICK, see `benchmarks/with_tick.py`.",
+        ]
     return [*lines, ""]
 
 
@@ -145,10 +152,28 @@ def _resuming(found: dict[str, Any]) -> list[str]:
     ]
 
 
-CLOSING = """\
-## What stands between this and the aims
-- **End to end**: gRPC itself takes what the table above says, for every message, and no client can be faster than that. Between the sum of the steps and the whole lie some 300 ns an event: the interpreter around each batch of 1,000, a thread that gRPC starts and ends for single calls, threads that hand each other the interpreter's lock, and pages that the kernel of the system clears anew for each buffer (some 60 ns, by `perf` and fault counts; reused buffers would spare them). With the compiled kernel the next to gain is one loop that makes and encodes an event, about 200 ns. 75 times `publish()` needs both, that loop and most of the 300; 400 times the textbook loop is beyond what the raw stub leaves for JSON messages of this length.
-- **Generation**: one candidate in three or four is accepted, for all users of a slot share one envelope, the highest rate of the hour anywhere. The compiled kernel spends some ten nanoseconds on a candidate; numpy makes some twenty passes over it, and is near what its memory allows. Envelopes by time zone would reach the aims without a kernel, but they would change which events occur, which nothing may.
-- **Memory**: numpy, gRPC and Google's client library take two thirds of it before the first event; it does not grow with users. The kernel brings LLVM, some 130 MB more, so it is loaded only where a shard may send 50,000 events a second or has no limit.
-- **Low rates**: the worker's own loop turns once a send and once a checkpoint (`tests/worker/test_low_rate.py`). What wakes besides are gRPC's threads: after every answer its pool looks for more work some seven times a thread, at growing intervals from 15 ms on. An idle channel so wakes a dozen times a second, at 0.06 % of a core; no channel option changes it.
-"""
+def _closing(found: dict[str, Any]) -> list[str]:
+    """Why the aims are missed, with the numbers of this run."""
+    median: dict[str, float] = found["median"]
+
+    def spent(name: str) -> float:
+        return 1e9 / median[name]
+
+    def steps(suffix: str) -> float:
+        return sum(median[f"step: {step}{suffix}"] for step in STEPS) + spent("sink_with_ready_batches")
+
+    between = [spent("diurnal_end_to_end") - steps("")]
+    if "diurnal_end_to_end_kernel" in median:
+        between.append(spent("diurnal_end_to_end_kernel") - steps("_kernel"))
+    gap = " to ".join(f"{gap:.0f}" for gap in sorted(between))
+    stub, sink = spent("grpc_ceiling"), spent("sink_with_ready_batches")
+    for_publish, for_textbook = spent("library_publish") / 75, spent("textbook_end_to_end") / 400
+    return [
+        "## What stands between this and the aims",
+        f"- **End to end**: gRPC itself takes {stub:.0f} ns of every message, and no client can be faster than that. Between the sum of the steps and the whole lie {gap} ns: the interpreter around each batch of 1,000, a thread that gRPC starts and ends for single calls, threads that hand each other the interpreter's lock, and pages that the kernel of the system clears anew for each buffer (some 60 ns, by `perf` and fault counts; reused buffers would spare them). With the compiled kernel the next to gain is one loop that makes and encodes an event, about 200 ns. 75 times `publish()` asks for {for_publish:.0f} ns an event: that loop, and next to nothing between the steps. 400 times the textbook loop asks for {for_textbook:.0f} ns, of which the stub and that loop leave hardly anything to all the rest.",
+        f"- **The sink**: {sink - stub:.0f} ns a message above the raw stub, most of it one copy: a batch lies in a buffer of numpy's, gRPC takes nothing but `bytes`, and the stub of the ceiling is fed with those. Only a channel that takes buffers would spare it. TLS costs more than all of that, for the bytes are encrypted in the client's process ({spent('sink_over_tls') - sink:.0f} ns a message); the ratios are without it, as those of the others.",
+        "- **Generation**: one candidate in three or four is accepted, for all users of a slot share one envelope, the highest rate of the hour anywhere. The compiled kernel spends some ten nanoseconds on a candidate; numpy makes some twenty passes over it, and is near what its memory allows. Envelopes by time zone would reach the aims without a kernel, but they would change which events occur, which nothing may.",
+        "- **Memory**: numpy, gRPC and Google's client library take two thirds of it before the first event; it does not grow with users. The kernel brings LLVM, some 130 MB more, so it is loaded only where a shard may send 50,000 events a second or has no limit, and the project's images are without it.",
+        "- **Low rates**: the worker's own loop turns once a send and once a checkpoint (`tests/worker/test_low_rate.py`, and the row above). What wakes besides are gRPC's threads: after every answer its pool looks for more work some seven times a thread, at growing intervals from 15 ms on. An idle channel wakes a dozen times a second, at 0.06 % of a core; no channel option changes it.",
+        "",
+    ]

@@ -265,12 +265,13 @@ def grpc_ceiling() -> Figures:
 
 def memory() -> Figures:
     """The highest resident memory of the worker, with few users and then with everyone."""
-    from stream import Worker
+    _memory_with(FEW_USERS)
+    return {"rss_mb": _memory_with(EVERYONE)}
 
-    for users in (FEW_USERS, EVERYONE):
-        with _sink() as sink:
-            Worker(users, sink).run(Stopwatch(1.5).runs)
-    return {"rss_mb": _highest_rss_mb()}
+
+def memory_of_few() -> Figures:
+    """The same with few users alone."""
+    return {"rss_mb": _memory_with(FEW_USERS)}
 
 
 def first_event() -> Figures:
@@ -303,6 +304,7 @@ PARTS: tuple[Callable[[], Figures], ...] = (
     sink_with_ready_batches,
     sink_over_tls,
     memory,
+    memory_of_few,
     first_event,
 )
 
@@ -362,6 +364,14 @@ def _encoded(encoding: str) -> Figures:
         workshop.encoder.encode(workshop.maker.make(drawn), time.time_ns() // 1000)
         count += len(drawn)
     return watch.rate(count)
+
+
+def _memory_with(users: int) -> float:
+    from stream import Worker
+
+    with _sink() as sink:
+        Worker(users, sink).run(Stopwatch(1.5).runs)
+    return _highest_rss_mb()
 
 
 def _ready_batches() -> list[Batch]:

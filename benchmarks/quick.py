@@ -51,13 +51,16 @@ GUARDS = {
     "first_event_seconds": (5.0, False),
 }
 """What CI refuses: (bound, whether it is a lower one). Wide, for its machines are shared and slow."""
-CHEAP_GUARDS = {
+MORE_GUARDS = {
+    "generation_vs_numpy_thinning": (0.8, True),
+    "shard_of_eight_vs_whole": (0.35, True),
     "year_of_counts_seconds": (180.0, False),
     "resume_cpu_seconds": (0.4, False),
     "low_rate_cpu_percent": (4.0, False),
     "low_rate_rss_mb": (125.0, False),
 }
-"""The same of what shall cost little: counting ahead, going on in the middle, and a throttled worker."""
+"""The same of what else is asked: generation beside numpy's and of one shard; counting ahead, going on in the
+middle, and a throttled worker, which cost little."""
 
 
 def measure(address: str, *names: str, **environment: str) -> dict[str, parts.Figures]:
@@ -98,18 +101,22 @@ def beyond(figures: dict[str, float]) -> list[str]:
     """The figures that are beyond their guards, in words."""
     return [
         f"{name} is {figures[name]}, {'below' if lower else 'above'} {bound}"
-        for name, (bound, lower) in (GUARDS | CHEAP_GUARDS).items()
+        for name, (bound, lower) in (GUARDS | MORE_GUARDS).items()
         if name in figures and (figures[name] < bound) == lower and figures[name] != bound
     ]
 
 
-def cheapness(address: str) -> dict[str, float]:
-    """What `CHEAP_GUARDS` bound; some twenty seconds more."""
+def more(address: str) -> dict[str, float]:
+    """What `MORE_GUARDS` bound; half a minute."""
     from low_rate import low_rate
 
-    found = measure(address, "year_of_counts", "resuming")
+    generation = ("diurnal_generation", "numpy_thinning", "one_shard_of_eight")
+    found = measure(address, *generation, "year_of_counts", "resuming")
+    whole, thinning, one = (found[name]["per_cpu_second"] for name in generation)
     cheap = low_rate(address)
     return {
+        "generation_vs_numpy_thinning": round(whole / thinning, 2),
+        "shard_of_eight_vs_whole": round(one / whole, 2),
         "year_of_counts_seconds": round(found["year_of_counts"]["seconds"], 1),
         "resume_cpu_seconds": round(max(found["resuming"].values()), 4),
         **{name: cheap[name] for name in ("low_rate_cpu_percent", "low_rate_rss_mb")},
@@ -130,8 +137,8 @@ def main() -> None:
         first_event_seconds = measure(address, "first_event")["first_event"]["acknowledged_at"] - begun
         figures = ratios(rates, rss_mb, first_event_seconds)
         if guarded:
-            console.print("measuring: what shall cost little", style="dim")
-            figures |= cheapness(address)
+            console.print("measuring: what else is guarded", style="dim")
+            figures |= more(address)
     console.print(table(rates))
     print(json.dumps(figures))
     if guarded and (wrong := beyond(figures)):

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes .venv with what the Makefile's commands need: `tools/setup.sh run` for running Diurnal,
-# `tools/setup.sh dev` for the tests and tools as well. `make` calls it before each command; it does its
-# work once, and again whenever pyproject.toml or this file has changed.
+# `tools/setup.sh bench` for measuring it with the compiled kernel, `tools/setup.sh dev` for the tests and tools
+# as well. `make` calls it before each command; it does its work once, and again whenever pyproject.toml or this
+# file has changed.
 #
 # With uv (https://docs.astral.sh/uv) if it is there, in the versions of uv.lock; else with python3 -m venv
 # and pip, in the newest versions that pyproject.toml allows.
@@ -10,8 +11,9 @@ cd "$(dirname "$0")/.."
 
 case "${1:-}" in
 run) locked='--extra cli --no-dev' unlocked='--editable .[cli]' ;;
+bench) locked='--extra cli --extra fast --no-dev' unlocked='--editable .[cli,fast]' ;;
 dev) locked='--extra cli --extra operator' unlocked='--editable .[cli,operator] --group dev' ;;
-*) echo "usage: tools/setup.sh run|dev" >&2 && exit 2 ;;
+*) echo "usage: tools/setup.sh run|bench|dev" >&2 && exit 2 ;;
 esac
 
 state=$(cat pyproject.toml tools/setup.sh | cksum)

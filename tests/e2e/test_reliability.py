@@ -182,6 +182,7 @@ def read(run: Run, folder: Path) -> list[str]:
     return [
         *reading.of_logs(run.chronicle.logs()),
         *reading.of_watch(run.chronicle.watched()),
+        *reading.of_description(described),
         *reading.of_events(happened, HAPPENED),
     ]
 
@@ -322,6 +323,7 @@ def another_image(run: Run, folder: Path) -> str:
 
 
 def roll_the_image(run: Run, image: str) -> None:
+    assert int(run.simulation.status()["spent"]["messages"]) < 0.95 * EVENTS, "it is rolled in the middle"
     with run.faults.fault("worker image rolled") as fault:
         run.install(worker=image)
         fault.is_healed()
