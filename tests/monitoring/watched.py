@@ -25,6 +25,7 @@ from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.obeying import Identity
 from diurnal_worker.pod import PodWorker, Timing
 from diurnal_worker.sources import load
+from diurnal_worker.stopping import Stop
 from diurnal_worker.zonefiles import TZDATA_VERSION
 from fake_api import FakeApi
 from modelled import ModelCluster
@@ -70,7 +71,7 @@ def working(shard: int = 0, *, by_country: bool = True) -> Iterator[PodWorker]:
         "metadata": {"name": NAME, "uid": UID},
         "status": {"plan": plan.model_dump(mode="json", by_alias=True, exclude_none=True)},
     }
-    stopped = threading.Event()
+    stopped = Stop()
     worker = PodWorker(me, api, BootClock(), TIMING, stopped, by_country=by_country)
     thread = threading.Thread(target=worker.run)
     thread.start()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from diurnal_worker.checkpoints import StoreUnavailableError
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks.discard import DiscardSink
 from diurnal_worker.sources import load
@@ -45,3 +46,36 @@ def test_a_throttled_shard_wakes_no_more_often_than_it_sends_and_stores() -> Non
     assert sink.counters.messages == pytest.approx(250 * SECONDS, rel=0.03)
     assert sink.counters.attempts < 6 * SECONDS
     assert wakes <= sink.counters.attempts + store.saved
+
+
+class HangingStore(CountingStore):
+    """From some time on it takes five seconds to say that it does not answer."""
+
+    hangs = False
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def save(self, checkpoint: object) -> None:
+        if self.hangs:
+            self._clock.now += 5.0
+            raise StoreUnavailableError("it hangs")
+        super().save(checkpoint)
+
+
+def test_a_store_that_hangs_takes_half_of_the_time_at_most() -> None:
+    plan = Run(spec(6.6, None, population__users=10_000, budget__maxMessagesPerSecond=1000), shards=4).plan
+    clock, sink = FakeClock(), DiscardSink("pubsub")
+    store = HangingStore(clock)
+    workshop = build_workshop(plan, load("world-2025"), "pubsub")
+    shard = Shard(1, plan, workshop, sink, store, clock, Settings())
+
+    def go_on(seconds: float) -> int:
+        before, end = sink.counters.messages, clock.monotonic() + seconds
+        while clock.monotonic() < end:
+            clock.now += shard.step() or 0.0
+        return sink.counters.messages - before
+
+    go_on(60)
+    store.hangs = True
+    assert go_on(15) >= 250 * 15 * 0.3, "what is promised already is sent meanwhile"

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -22,6 +22,10 @@ from diurnal_worker import ENGINE
 from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.obeying import Identity
 from diurnal_worker.pod import PodWorker, Timing
+from diurnal_worker.sinks import Batch, PermanentSinkError
+from diurnal_worker.sinks.discard import DiscardSink
+from diurnal_worker.sources import load
+from diurnal_worker.stopping import Stop
 from diurnal_worker.zonefiles import TZDATA_VERSION
 from fake_api import FakeApi
 
@@ -43,10 +47,10 @@ def spec_of(**parts: Any) -> Spec:
     ).spec
 
 
-def publish_plan(api: FakeApi, spec: Spec, epoch: int = 1) -> None:
-    plan = first_plan(spec, run="run-0", now=0, shards=1, engine=ENGINE, tzdata=TZDATA_VERSION).model_copy(
-        update={"epoch": epoch}
-    )
+def publish_plan(api: FakeApi, spec: Spec, epoch: int = 1, shards: int = 1) -> None:
+    plan = first_plan(
+        spec, run="run-0", now=0, shards=shards, engine=ENGINE, tzdata=TZDATA_VERSION
+    ).model_copy(update={"epoch": epoch})
     api.simulations[NAME] = {
         "metadata": {"name": NAME, "uid": UID},
         "status": {"plan": plan.model_dump(mode="json", by_alias=True, exclude_none=True)},
@@ -65,11 +69,11 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 @contextmanager
 def working(
-    api: FakeApi, mounted: str = "/nowhere"
-) -> Iterator[tuple[PodWorker, list[int], threading.Event]]:
+    api: FakeApi, mounted: str = "/nowhere", shard: int = 0
+) -> Iterator[tuple[PodWorker, list[int], Stop]]:
     """A worker at work in a thread; its exit code is appended when it ends."""
-    me = Identity(NAME, "default", UID, "run-0", 1, 0, "pod-a")
-    stopped, codes = threading.Event(), list[int]()
+    me = Identity(NAME, "default", UID, "run-0", 1, shard, "pod-a")
+    stopped, codes = Stop(), list[int]()
     worker = PodWorker(me, api, BootClock(), TIMING, stopped, mounted=mounted)
     thread = threading.Thread(target=lambda: codes.append(worker.run()))
     thread.start()
@@ -247,3 +251,117 @@ def test_an_api_server_that_is_away_is_survived(api: FakeApi) -> None:
         before = said(api)
         until(lambda: worker.health.ready)
         until(lambda: said(api) != before)
+
+
+PUBSUB = {"pubsub": {"topic": "projects/acme-shop/topics/clicks"}}
+
+
+def test_without_credentials_it_says_so_in_its_lease_and_tries_again(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that only crashed would be started again for ever, and nobody would be told why."""
+
+    def connect(topic: str) -> NoReturn:
+        raise PermanentSinkError("CredentialsFailed", f"no Google credentials were found for {topic}")
+
+    monkeypatch.setattr("diurnal_worker.sinks.pubsub.connect", connect)
+    publish_plan(api, spec_of(sink=PUBSUB))
+    with working(api) as (_, codes, _):
+        until(lambda: state(api) == "Failed")
+        assert codes == []
+    found = said(api)
+    assert found is not None
+    assert found.reason == "CredentialsFailed"
+    assert "no Google credentials" in found.message
+
+
+class OddSink(DiscardSink):
+    """Refuses what is sent once ``refuses``; says ``slow`` times that something is still on its way."""
+
+    refuses, slow = False, 0
+
+    def send(self, batch: Batch) -> None:
+        if self.refuses:
+            raise PermanentSinkError("TopicNotFound", "create it")
+        super().send(batch)
+
+    def drain(self, timeout: float) -> bool:
+        self.slow -= 1
+        return self.slow < 0
+
+
+@pytest.fixture
+def sink(monkeypatch: pytest.MonkeyPatch) -> OddSink:
+    it = OddSink()
+    monkeypatch.setattr(PodWorker, "_sink", lambda *_: it)
+    return it
+
+
+def test_a_sink_that_fails_while_nobody_keeps_checkpoints_does_not_end_the_worker(
+    api: FakeApi, sink: OddSink
+) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    with working(api) as (_, codes, _):
+        until(lambda: messages(api) > 100)
+        api.away = True
+        sink.refuses = True
+        before = sink.counters.attempts
+        until(lambda: sink.counters.attempts == before)
+        threading.Event().wait(0.3)
+        assert codes == []
+        api.away = False
+        until(lambda: state(api) == "Failed")
+    found = said(api)
+    assert found is not None
+    assert found.reason == "TopicNotFound"
+
+
+def test_a_failure_never_takes_the_lease_back_behind_its_last_checkpoint(api: FakeApi, sink: OddSink) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    with working(api):
+        until(lambda: messages(api) > 300)
+        before = said(api)
+        sink.refuses = True
+        until(lambda: state(api) == "Failed")
+    found = said(api)
+    assert before is not None
+    assert found is not None
+    assert found.position[0].clock >= before.position[0].clock
+    assert found.reach >= before.reach
+    assert found.spent.messages >= before.spent.messages
+
+
+def test_a_slow_service_is_waited_for_with_all_of_the_grace(api: FakeApi, sink: OddSink) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    with working(api) as (_, codes, stopped):
+        until(lambda: messages(api) > 100)
+        sink.slow = 20
+        stopped.set()
+        until(lambda: codes != [])
+    assert codes == [0]
+    assert sink.slow < 0
+
+
+def test_others_than_shard_0_hold_their_lease_while_they_wait_for_the_dataset() -> None:
+    """A thousand of them that took it and gave it back each second would be a thousand writes a second."""
+    api = FakeApi()
+    api.create_lease(Identity(NAME, "default", UID, "run-0", 1, 1, "pod-a").lease)
+    publish_plan(api, spec_of(clock={"end": "2026-01-01T01:00:00Z"}), shards=2)
+    with working(api, shard=1):
+        until(lambda: leases.holder(next(iter(api.leases.values()))) == "pod-a")
+        taken = next(iter(api.leases.values()))["spec"]["leaseTransitions"]
+        began, before = BootClock().monotonic(), api.version
+        until(lambda: api.version >= before + 4)
+        assert BootClock().monotonic() - began >= 3 * TIMING.checkpoint, "renewals, one a checkpoint"
+        assert next(iter(api.leases.values()))["spec"]["leaseTransitions"] == taken
+        world = load("world-2025")
+        api.simulations[NAME]["status"]["plan"]["dataset"] = {"uri": world.uri, "sha256": world.sha256}
+        until(lambda: state(api) == "Completed")
+
+
+def test_checkpoints_and_looks_grow_rarer_with_many_shards_but_never_beyond_the_lease() -> None:
+    alone = Timing()
+    assert alone.among(200) == alone
+    assert alone.among(300).look == 7.5
+    assert alone.among(1000).checkpoint == 7.5
+    assert alone.among(1000).look == 10.0

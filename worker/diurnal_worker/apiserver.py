@@ -60,7 +60,7 @@ class KubernetesApi:
     """
 
     def __init__(self, namespace: str, environment: Mapping[str, str], timeout: float = 5.0) -> None:
-        """ValueError where the environment is not that of a pod."""
+        """``timeout``: seconds for a whole request. ValueError where the environment is not that of a pod."""
         host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
         if not host or not port:
             raise ValueError(
@@ -73,7 +73,7 @@ class KubernetesApi:
             int(port),
             ca_certs=str(self._account / "ca.crt"),
             retries=False,  # a late write may be a wrong one; the caller decides
-            timeout=timeout,
+            timeout=urllib3.Timeout(total=timeout),
             maxsize=2,
         )
         self.errors: Counter[int] = Counter()  # by status code, 0 where nobody answered

@@ -24,6 +24,7 @@ from diurnal_worker.machine_clock import BootClock
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import load
+from diurnal_worker.stopping import Stop
 from diurnal_worker.tally import Tally
 from diurnal_worker.workshop import build_workshop
 
@@ -40,7 +41,7 @@ DRAIN_SECONDS: Final = 20.0
 _LINES_A_BATCH: Final = 8192
 
 
-def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int:
+def run_shard(folder: StateFolder, number: int, stopped: Stop) -> int:
     """Runs one shard until it ends or ``stopped`` is set; returns an exit code."""
     run = folder.run()
     if run is None:
@@ -69,7 +70,7 @@ def run_shard(folder: StateFolder, number: int, stopped: threading.Event) -> int
     return _drive(shard, stopped)
 
 
-def _drive(shard: Shard, stopped: threading.Event) -> int:
+def _drive(shard: Shard, stopped: Stop) -> int:
     while not stopped.is_set():
         wait = shard.step()
         if wait is None:
@@ -157,7 +158,7 @@ def _stop_with_the_runner(stop: Callable[[], None]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The process's entry; errors are left in the checkpoint or on standard error, for the runner."""
     state, number = (arguments if arguments is not None else sys.argv[1:])[:2]
-    stopped = threading.Event()
+    stopped = Stop()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C means
     threading.Thread(target=_stop_with_the_runner, args=(stopped.set,), daemon=True).start()

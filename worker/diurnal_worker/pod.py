@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -34,6 +33,7 @@ from diurnal_worker.probes import Health, serve
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import PermanentSinkError
 from diurnal_worker.sources import drift, load
+from diurnal_worker.stopping import Stop
 from diurnal_worker.tenure import LeaseLostError, Tenure
 from diurnal_worker.workshop import build_workshop
 from diurnal_worker.zonefiles import TZDATA_VERSION
@@ -73,23 +73,33 @@ class Timing:
     dataset: float = 300.0
 
     @staticmethod
-    def from_environment(environment: Mapping[str, str], shards: int = 1) -> Timing:
-        """Times of the environment; checkpoints and looks grow rarer above some 200 shards."""
+    def from_environment(environment: Mapping[str, str]) -> Timing:
+        """Times of the environment, where it says any; the others follow from the lease."""
 
         def seconds(name: str, default: float) -> float:
             return float(environment.get(f"DIURNAL_{name}_SECONDS", default))
 
         lease = seconds("LEASE", 15.0)
-        rarer = min(max(shards / 200, 1.0), 2.0)
         return Timing(
             lease,
-            min(seconds("CHECKPOINT", lease / 3) * rarer, lease / 2),
+            min(seconds("CHECKPOINT", lease / 3), lease / 2),
             seconds("POLL", lease / 15),
-            seconds("LOOK", lease / 3) * rarer,
+            seconds("LOOK", lease / 3),
             seconds("RETRY", 2 * lease),
             seconds("DRAIN", 2 * lease),
             seconds("DATASET", 300.0),
         )
+
+    def among(self, shards: int) -> Timing:
+        """Checkpoints and looks grow rarer above some 200 shards, for the API server's sake."""
+        rarer = min(max(shards / 200, 1.0), 2.0)
+        checkpoint = min(self.checkpoint * rarer, max(self.lease / 2, self.checkpoint))
+        return replace(self, checkpoint=checkpoint, look=self.look * rarer)
+
+    @property
+    def request(self) -> float:
+        """How long an answer of the API server is waited for: twice at least while a lease lasts."""
+        return max(self.lease / 5, 1.0)
 
 
 class PodWorker:
@@ -101,12 +111,13 @@ class PodWorker:
         api: ApiServer,
         clock: Clock,
         timing: Timing,
-        stopped: threading.Event,
+        stopped: Stop,
         *,
         by_country: bool = False,
         mounted: str = COUNTRIES_FOLDER,
     ) -> None:
         self.me, self.api, self.clock, self.timing, self.stopped = me, api, clock, timing, stopped
+        self._timing_alone = timing
         self.health, self.metrics = Health(), Metrics(getattr(api, "errors", None))
         self._by_country, self._mounted = by_country, mounted
         self._slowest = Slowest()
@@ -142,6 +153,8 @@ class PodWorker:
         self._slowest.observe(found.slowest, now)
         if found.plan is None:
             self._say("waiting", found.why)
+        else:
+            self.timing = self._timing_alone.among(int(found.plan.shards))
         return found
 
     def _hold_and_publish(self) -> int | None:
@@ -170,27 +183,52 @@ class PodWorker:
             return self._publish(found.plan, found.observed, tenure) if found.plan is not None else None
         except LeaseLostError as error:
             self._say("lease_lost", str(error))
-            return None
+            return UNACKNOWLEDGED if self.stopped.is_set() else None
         finally:
             tenure.release()
 
     def _publish(self, plan: Plan, observed: tuple[str, ...], tenure: Tenure) -> int | None:
         self.metrics.hold(tenure)
-        begin = beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
-        sink = self._sink(plan, tenure)
+        begin = self._begin(plan, observed, tenure)
         try:
             check_engine(plan, ENGINE, TZDATA_VERSION)
-            dataset = self._dataset(plan)
-            if dataset is None:
+            known = self._await_dataset(plan, begin, tenure)
+            if known is None:
                 return None
-            shard = self._shard(plan, dataset, sink, tenure, begin)
-            with self._watching(plan, shard):
-                return self._drive(shard, tenure)
+            dataset = self._dataset(known)
+            with closing(self._sink(known, tenure)) as sink:
+                shard = self._shard(known, dataset, sink, tenure, begin)
+                with self._watching(known, shard):
+                    return self._drive(shard, tenure)
         except (DatasetError, OtherEngineError, PermanentSinkError) as error:
-            self._record_failure(begin, tenure, getattr(error, "reason", "Failed"), str(error))
+            now = self._begin(plan, observed, tenure)
+            self._record_failure(now, tenure, getattr(error, "reason", "Failed"), str(error))
             return self._wait_to_retry(tenure)
-        finally:
-            sink.close()
+
+    def _begin(self, plan: Plan, observed: tuple[str, ...], tenure: Tenure) -> Checkpoint:
+        """Where this shard stands, by all that is known of it now."""
+        return beginning(plan, self.me.shard, tenure.checkpoint, observed, self._memory)
+
+    def _await_dataset(self, plan: Plan, begin: Checkpoint, tenure: Tenure) -> Plan | None:
+        """The plan with its dataset, which shard 0 finds out; the others hold their Lease and wait for it."""
+        wait = self.timing.poll
+        renewed = self.clock.monotonic()
+        while plan.dataset is None and self.me.shard != 0:
+            self._say("waiting", "shard 0 has not found the dataset yet")
+            if self.stopped.wait(wait):
+                return None
+            wait = min(2 * wait, self.timing.look)
+            now = self.health.beat = self.clock.monotonic()
+            if now - renewed >= self.timing.checkpoint:
+                renewed = now
+                with suppress(StoreUnavailableError):
+                    tenure.save(begin)
+            with suppress(UnavailableError):
+                found = self._look().plan
+                if found is None:
+                    return None
+                plan = found
+        return plan
 
     def _drive(self, shard: Shard, tenure: Tenure) -> int | None:
         self.metrics.follow(shard)
@@ -224,9 +262,18 @@ class PodWorker:
                 )
                 wait = self._stay_ended(shard)
             self.stopped.wait(min(wait, self.timing.poll))
-        drained = _stop(shard, min(self.timing.drain, max(tenure.seconds_left() - 1.0, 0.0)))
+        drained = self._drained(shard, tenure)
         self._say("stopped", "drained" if drained else "stopped with messages unacknowledged")
         return DRAINED if drained else UNACKNOWLEDGED
+
+    def _drained(self, shard: Shard, tenure: Tenure) -> bool:
+        """Awaits what is on its way and renews the Lease meanwhile: a slow service has all of the grace."""
+        give_up = self.clock.monotonic() + self.timing.drain
+        while True:
+            left = min(give_up - self.clock.monotonic(), tenure.seconds_left() - 1.0)
+            drained = _stop(shard, min(max(left, 0.0), self.timing.checkpoint))
+            if drained or left <= 0.0 or shard.ended is not None:
+                return drained
 
     def _obey_changes(self, shard: Shard) -> bool:
         """Looks at the plan now and then; whether it is still this worker's."""
@@ -289,8 +336,8 @@ class PodWorker:
             countries=CountryCounts(workshop.maker.countries) if self._by_country else None,
         )
 
-    def _dataset(self, plan: Plan) -> Dataset | None:
-        """The dataset: shard 0 finds out which bytes, the others wait until the plan says so."""
+    def _dataset(self, plan: Plan) -> Dataset:
+        """The dataset, by the bytes that the plan says; shard 0 finds out which, where it does not yet."""
         if plan.dataset is not None:
             generation = None if plan.dataset.generation is None else int(plan.dataset.generation)
             return load(
@@ -299,9 +346,6 @@ class PodWorker:
                 sha256=plan.dataset.sha256 or None,
                 mounted=self._mounted,
             )
-        if self.me.shard != 0:
-            self._say("waiting", "shard 0 has not found the dataset yet")
-            return None
         countries = plan.population.countries
         generation = None if countries.generation is None else int(countries.generation)
         return load(countries.address, generation=generation, sha256=countries.sha256, mounted=self._mounted)
@@ -360,17 +404,17 @@ def main() -> int:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    timing = Timing.from_environment(os.environ)
     try:
         me = Identity.from_environment(os.environ)
-        api = KubernetesApi(me.namespace, os.environ)
+        api = KubernetesApi(me.namespace, os.environ, timing.request)
     except ValueError as error:
         print(f"diurnal-worker: {error}", file=sys.stderr)
         return 1
-    stopped = threading.Event()
+    stopped = Stop()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     clock = BootClock()
-    timing = Timing.from_environment(os.environ)
     by_country = os.environ.get("DIURNAL_COUNTRY_METRICS") == "1"
     mounted = os.environ.get("DIURNAL_COUNTRIES_FOLDER", COUNTRIES_FOLDER)
     worker = PodWorker(me, api, clock, timing, stopped, by_country=by_country, mounted=mounted)

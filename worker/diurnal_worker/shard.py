@@ -165,7 +165,10 @@ class Shard:
         except StoreUnavailableError:
             return self.settings.poll
         except PermanentSinkError as error:
-            self._fail(error)
+            try:
+                self._fail(error)
+            except StoreUnavailableError:  # the sink raises it again, until it can be written down
+                return self.settings.poll
             return None
 
     def renew(self) -> None:
@@ -176,8 +179,11 @@ class Shard:
             with suppress(StoreUnavailableError):
                 if self.ended is not None:
                     self.store.save(self.ended)
-                else:
+                    return
+                try:
                     self._checkpoint(self._reach)
+                except PermanentSinkError as error:
+                    self._fail(error)
 
     def repace(self, plan: Plan) -> None:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
@@ -233,12 +239,17 @@ class Shard:
         return self._send_due(self._prepared)
 
     def _checkpoint_when_due(self) -> None:
-        """A store that is out of reach is tried again; what was promised so far may still be sent."""
+        """A store that is out of reach is tried again; what was promised so far may still be sent.
+
+        One that does not answer is waited for half of the time at most.
+        """
         now = self.clock.monotonic()
         if now >= self._due_at:
-            self._due_at = now + self.settings.poll
-            with suppress(StoreUnavailableError):
+            try:
                 self._checkpoint(self._reach_from(earliest(self._frontier)))
+            except StoreUnavailableError:
+                after = self.clock.monotonic()
+                self._due_at = after + max(self.settings.poll, after - now)
 
     def _send_due(self, prepared: Prepared) -> float:
         wait = self._schedule.wait(self.clock.monotonic(), prepared.next.due)
