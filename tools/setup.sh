@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes .venv with what the Makefile's commands need: `tools/setup.sh run` for running Diurnal,
 # `tools/setup.sh bench` for measuring it with the compiled kernel, `tools/setup.sh dev` for the tests and tools
-# as well. `make` calls it before each command; it does its work once, and again whenever pyproject.toml or this
-# file has changed.
+# as well. `make` calls it before each command; it does its work once, and again whenever pyproject.toml, uv.lock
+# or this file has changed.
 #
 # With uv (https://docs.astral.sh/uv) if it is there, in the versions of uv.lock; else with python3 -m venv
 # and pip, in the newest versions that pyproject.toml allows.
@@ -16,7 +16,7 @@ dev) locked='--extra cli --extra operator' unlocked='--editable .[cli,operator] 
 *) echo "usage: tools/setup.sh run|bench|dev" >&2 && exit 2 ;;
 esac
 
-state=$(cat pyproject.toml tools/setup.sh | cksum)
+state=$(cat pyproject.toml uv.lock tools/setup.sh | cksum)
 done_before() { [ "$(cat ".venv/.diurnal-$1" 2>/dev/null || true)" = "$state" ]; }
 if done_before "$1" || done_before dev; then
     exit 0

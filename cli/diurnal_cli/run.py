@@ -24,6 +24,7 @@ from diurnal_worker.checkpoints import Spent
 from diurnal_worker.folder import LocalRun, StateFolder
 from diurnal_worker.local import named_part
 from diurnal_worker.sinks.files import PARTIAL, settle
+from diurnal_worker.zonefiles import TZDATA_VERSION
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -165,9 +166,10 @@ class Run:
             raise UnchangeableError(
                 f"{where} holds the run {plan.run}: choose another folder with --state or --sink"
             )
-        if plan.engine != ENGINE:
+        if (plan.engine, plan.tzdata) != (ENGINE, TZDATA_VERSION):
             raise UnchangeableError(
-                f"{where} holds a run of engine {plan.engine}, this is {ENGINE}: the stream would change"
+                f"{where} holds a run of engine {plan.engine} with tzdata {plan.tzdata}, this is {ENGINE} "
+                f"with {TZDATA_VERSION}: the stream would change. Take the version of before, or begin anew"
             )
         if (before.sink, before.folder, before.gzip) != (
             self.destination.sink,
@@ -199,11 +201,13 @@ class Run:
                 if supervisor.failed:
                     break
         finally:
-            if self._signal is not None:
-                progress.update(watch.look("Draining"))
-            drained = supervisor.stop()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            try:
+                if self._signal is not None:
+                    progress.update(watch.look("Draining"))
+            finally:
+                drained = supervisor.stop()
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
             self.folder.save_run(
                 run.model_copy(update={"wall_seconds": run.wall_seconds + time.monotonic() - began})
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from diurnal_api.instants import format_instant
 from diurnal_api.layout import earliest
 from diurnal_api.money import usd_of
-from diurnal_api.planning import PlanError, largest_billed_message
+from diurnal_api.planning import PlanError, most_billed_a_message
 from diurnal_cli import amounts
 from diurnal_cli.progress import Progress, make_progress
 from diurnal_cli.recording import record_of
@@ -43,7 +44,7 @@ from diurnal_worker.folder import FolderInUseError, LocalRun, StateFolder
 from diurnal_worker.sinks import SinkError
 
 if TYPE_CHECKING:
-    from diurnal_api.spec import TrafficSimulation
+    from diurnal_api.spec import Spec, TrafficSimulation
 
 
 def run_here(options: Options, arguments: list[str]) -> int:
@@ -53,7 +54,7 @@ def run_here(options: Options, arguments: list[str]) -> int:
         running = Run(simulation, options, destination)
         run = running.prepare(time.time_ns() // 1000)
         _announce(run, simulation, options, running.folder)
-        if destination.sink == "pubsub" and not _may_publish(run, options):
+        if destination.sink == "pubsub" and not _may_publish(run, simulation.spec, options):
             return _refused("not published: nothing was sent, nothing was spent")
         _check_topic(run)
         outcome = running.go(run, _progress(destination, options))
@@ -65,6 +66,9 @@ def run_here(options: Options, arguments: list[str]) -> int:
     except (GaveUpError, SinkError) as error:
         print(f"diurnal: {error}", file=sys.stderr)
         return FAILED
+    except OSError as error:  # the state folder's: no room, no permission
+        print(f"diurnal: {error.filename or destination.folder}: {error.strerror}", file=sys.stderr)
+        return FAILED
     return _conclude(running, outcome, arguments)
 
 
@@ -75,7 +79,8 @@ def report_again(folder: Path, output: Path | None) -> int:
     if run is None:
         return _refused(f"{folder} holds no run: give the folder that `diurnal run` wrote to, or its --state")
     path = output or folder / "report.html"
-    _write_report(state, run, path, "")
+    if (why := _unreported(state, run, path, "")) is not None:
+        return _refused(why)
     print(path)
     return COMPLETED
 
@@ -113,7 +118,7 @@ def _announce(run: LocalRun, simulation: TrafficSimulation, options: Options, fo
     )
 
 
-def _may_publish(run: LocalRun, options: Options) -> bool:
+def _may_publish(run: LocalRun, spec: Spec, options: Options) -> bool:
     """Shows where messages go and what they cost, and asks; an emulator costs nothing."""
     topic = run.plan.sink.pubsub.topic if run.plan.sink.pubsub else ""
     emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
@@ -122,7 +127,8 @@ def _may_publish(run: LocalRun, options: Options) -> bool:
         print(f"Publishing to {where} on the emulator at {emulator}. This costs nothing.", file=sys.stderr)
         return True
     print(
-        f"Publishing to {where}, {_cost(run)} (and each subscription about as much again).", file=sys.stderr
+        f"Publishing to {where}, {_cost(run, spec)} (and each subscription about as much again).",
+        file=sys.stderr,
     )
     if options.yes:
         return True
@@ -144,12 +150,12 @@ def _check_topic(run: LocalRun) -> None:
             sink.close()
 
 
-def _cost(run: LocalRun) -> str:
+def _cost(run: LocalRun, spec: Spec) -> str:
     rate = run.plan.pace.messages_per_second
     if rate is None:
         return "as fast as it can, without a limit of cost a day"
-    largest = largest_billed_message(run.plan.events, run.plan.sink)
-    daily = usd_of(int(float(rate) * 86_400) * largest, run.usd_per_tib)
+    billed = most_billed_a_message(spec, int(run.plan.shards))
+    daily = usd_of(math.ceil(float(rate) * 86_400 * billed), run.usd_per_tib)
     return f"at most ${daily:,.2f} a real day"
 
 
@@ -174,10 +180,8 @@ def _conclude(running: Run, outcome: Outcome, arguments: list[str]) -> int:
     assert run is not None  # prepare stored it
     path = (Path(run.folder) if run.sink == "files" else folder.path) / "report.html"
     command = shlex.join(["diurnal", *arguments])
-    try:
-        _write_report(folder, run, path, command)
-    except OSError as error:
-        print(f"diurnal: no report: cannot write {path}: {error.strerror}", file=sys.stderr)
+    if (why := _unreported(folder, run, path, command)) is not None:
+        print(f"diurnal: {why}", file=sys.stderr)
     spent = total_spent(folder)
     summary = _Summary(
         state=outcome.state,
@@ -226,6 +230,17 @@ def _first_event(run: LocalRun) -> str:
         return ""
     with part.open(encoding="utf-8") as lines:
         return lines.readline().strip()
+
+
+def _unreported(folder: StateFolder, run: LocalRun, path: Path, command: str) -> str | None:
+    """Writes the report; why there is none, where it cannot be written: what was sent is not less for it."""
+    try:
+        _write_report(folder, run, path, command)
+    except OSError as error:
+        return f"no report: cannot write {path}: {error.strerror}"
+    except DatasetError as error:
+        return f"no report: the table of countries of this run is not there any more: {error}"
+    return None
 
 
 def _write_report(folder: StateFolder, run: LocalRun, path: Path, command: str) -> None:

@@ -1,9 +1,10 @@
-"""What the administrator does not allow, whoever asks for it. Pure."""
+"""What cannot run, whoever asks for it: by its own budget, or by what the administrator allows. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diurnal_api.planning import BudgetTooSmallError, pace_of
 from diurnal_api.spec import Spec
 from diurnal_operator.settings import Ceilings, allows
 
@@ -17,7 +18,11 @@ class Refusal:
 
 
 def refusal_of(spec: Spec, ceilings: Ceilings) -> Refusal | None:
-    """The first thing that the allowlists refuse, None where they allow everything."""
+    """The first thing that budget or allowlists refuse, None where they allow everything."""
+    try:
+        pace_of(spec, max(int(spec.shards), 1))
+    except BudgetTooSmallError as error:
+        return Refusal("BudgetTooSmall", str(error))
     account = spec.worker.service_account_name
     if not allows(ceilings.service_accounts, account):
         return _refused(

@@ -15,6 +15,7 @@ from kubernetes.aio.dynamic import DynamicClient
 
 from diurnal_operator.observation import Object
 from diurnal_operator.problems import ClusterError, ConflictError, MissingError, RefusedError
+from diurnal_operator.settings import SettingsError
 
 CONFLICT: Final = 409
 _MISSING: Final = 404
@@ -107,7 +108,7 @@ class Api:
                 serialize=False,
                 **parameters,
             )
-            found: Object = await response.json(content_type=None)
+            text = await response.text()
         except ApiException as error:
             self._told(method, error.status)
             raise _translated(error, method, path) from None
@@ -115,17 +116,26 @@ class Api:
             self._told(method, None)
             raise ClusterError(f"{method} {path}: the API server does not answer ({error!r:.200})") from None
         self._told(method, response.status)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ClusterError(f"{method} {path}: the answer is no JSON object: this is no API server")
         return found
 
 
 async def connect() -> client.ApiClient:
-    """A client by the pod's service account, else by KUBECONFIG or ~/.kube/config."""
+    """A client by the pod's service account, else by KUBECONFIG or ~/.kube/config; SettingsError without."""
     settings = client.Configuration()
     settings.retries = False
-    if os.environ.get("KUBERNETES_SERVICE_HOST") and _TOKEN.exists():
-        config.load_incluster_config(client_configuration=settings)
-    else:
-        await config.load_kube_config(client_configuration=settings)
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and _TOKEN.exists():
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            await config.load_kube_config(client_configuration=settings)
+    except config.ConfigException as error:
+        raise SettingsError(f"no API server to talk to: set KUBECONFIG, or run in a pod ({error})") from None
     return client.ApiClient(configuration=settings)
 
 

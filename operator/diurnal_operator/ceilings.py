@@ -133,8 +133,8 @@ def _share(own: Claim, others: Sequence[Claim], whole: float, weight: Callable[[
     claims = [own, *(claim for claim in others if claim.uid != own.uid)]
     wanted = [_product(math.inf if claim.wanted is None else claim.wanted, weight(claim)) for claim in claims]
     taken = sum(_product(claim.granted, weight(claim)) for claim in claims[1:])
-    share = min(fair_shares(wanted, whole)[0], whole - taken) / weight(own)
-    return max(math.floor(share / LEAST_RATE) * LEAST_RATE, 0.0)
+    share = max(min(fair_shares(wanted, whole)[0], whole - taken), 0.0) / weight(own)
+    return math.floor(share / LEAST_RATE) * LEAST_RATE
 
 
 def _product(rate: float, weight: float) -> float:

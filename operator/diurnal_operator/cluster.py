@@ -121,17 +121,19 @@ class Cluster:
         )
         return await self._looked_closer(seen, namespace, selector)
 
-    async def execute(self, key: Key, seen: Observation, decision: Decision) -> None:
-        """Carries a decision out, in its order; the first error ends it, and another look goes on."""
+    async def execute(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
+        """Carries a decision out, in its order; the first error ends it, and another look goes on.
+
+        That the API server refused an object is returned, for it is an outcome: the status tells it.
+        """
         await self._all(self._seal(lease) for lease in decision.seal)
         refused = await self._made(key, seen, decision)
         if decision.status is not None:
             await self._write_status(key, seen, decision)
-        await self._all(self._delete(thing) for thing in decision.delete)
         for happening in decision.events:
             await self._tell(seen.simulation, happening)
-        if refused is not None:
-            raise refused
+        await self._all(self._delete(thing) for thing in decision.delete)
+        return refused
 
     async def _made(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
         """Applies all objects, Leases first; what is refused is remembered, to be told in the next status."""

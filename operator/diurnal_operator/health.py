@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from diurnal_operator.queue import KeyQueue
-from diurnal_operator.settings import Waits
+from diurnal_operator.settings import SettingsError, Waits
 
 
 @dataclass
@@ -26,12 +26,18 @@ class Health:
     leading: bool = False
     _beat: float | None = None
     _stuck: float = 0.0
+    _finished: float = float("-inf")
     _watched: dict[str, tuple[str, float]] = field(default_factory=dict)
     _behind: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def beat(self, now: float, queue: KeyQueue[Any]) -> None:
         """The queue was looked at."""
-        self._beat, self._stuck = now, max(queue.longest_work(now), queue.most_overdue(now))
+        idle = min(queue.most_overdue(now), now - self._finished)  # who is busy for long is not stuck
+        self._beat, self._stuck = now, max(queue.longest_work(now), idle)
+
+    def finished(self, now: float) -> None:
+        """Work on some key has ended."""
+        self._finished = now
 
     def watched(self, uid: str, version: str, now: float) -> None:
         """The watch told of a simulation."""
@@ -84,5 +90,9 @@ async def serve(
     application.router.add_get("/readyz", answer(health.why_not_ready))
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104
+    try:
+        await web.TCPSite(runner, None, port).start()  # of both families, for a cluster may have only one
+    except OSError as error:
+        await runner.cleanup()
+        raise SettingsError(f"DIURNAL_HEALTH_PORT: cannot listen on port {port}: {error.strerror}") from None
     return runner

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from diurnal_api.instants import format_instant
 from diurnal_api.lease import holder
 from diurnal_operator.api import Api
 from diurnal_operator.observation import Object
-from diurnal_operator.problems import ClusterError, MissingError, NotLeadingError
+from diurnal_operator.problems import ClusterError, ConflictError, MissingError, NotLeadingError
 from diurnal_operator.settings import Settings
 
 NAME: Final = "diurnal-operator"
@@ -29,6 +31,7 @@ class Leadership:
         self._api, self._settings, self._clock, self._wall = api, settings, clock, wall
         self._deadline = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
+        self._why = ""
         self._path = f"apis/coordination.k8s.io/v1/namespaces/{settings.own_namespace}/leases"
 
     @property
@@ -73,10 +76,19 @@ class Leadership:
                 self._deadline = float("-inf")
                 return False
             await self._api.replace(f"{self._path}/{NAME}", self._written(found, self._settings.identity))
-        except ClusterError:
+        except ClusterError as error:
+            if not isinstance(error, ConflictError):  # who was faster leads: that is no news
+                self._warn(str(error))
             return self.seconds_left > 0
+        self._why = ""
         self._deadline = before + self._settings.waits.leader_lease
         return True
+
+    def _warn(self, why: str) -> None:
+        """Says, once, why the Lease cannot be had: missing rights look like a leader that never ends."""
+        if why != self._why:
+            self._why = why
+            structlog.get_logger().warning("cannot_write_the_lease_of_the_lead", why=why)
 
     async def _found(self) -> Object:
         try:

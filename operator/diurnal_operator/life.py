@@ -18,6 +18,7 @@ from typing import Final
 
 import kopf
 import structlog
+from kubernetes.aio.client import ApiClient
 
 from diurnal_operator import health as healths
 from diurnal_operator.api import Api, connect
@@ -52,12 +53,19 @@ class Watching:
 
 
 async def run(settings: Settings) -> int:
-    """One life of the operator."""
-    log = structlog.get_logger()
+    """One life of the operator; SettingsError where it cannot begin."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     client = await connect()
+    try:
+        return await _live(client, settings, stopped)
+    finally:
+        await client.close()
+
+
+async def _live(client: ApiClient, settings: Settings, stopped: asyncio.Event) -> int:
+    log = structlog.get_logger()
     leadership = Leadership(
         Api(client, settings.waits.request), settings, boottime, lambda: time.time_ns() // 1000
     )
@@ -85,7 +93,6 @@ async def run(settings: Settings) -> int:
         await leadership.release()
         if server is not None:
             await server.cleanup()
-        await client.close()
 
 
 async def _lead(
@@ -178,9 +185,8 @@ def main() -> int:
     _log_as_json()
     try:
         settings = Settings.from_environment(os.environ)
+        identity = f"{settings.identity}_{uuid.uuid4()}"  # two lives of one pod are two operators
+        return asyncio.run(run(replace(settings, identity=identity)))
     except SettingsError as error:
         print(f"diurnal-operator: {error}", file=sys.stderr)
         return WRONG_SETTINGS
-    identity = f"{settings.identity}_{uuid.uuid4()}"  # two lives of one pod are two operators
-    settings = replace(settings, identity=identity)
-    return asyncio.run(run(settings))

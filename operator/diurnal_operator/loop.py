@@ -69,6 +69,7 @@ class Loop:
 
     async def _work(self) -> None:
         while True:
+            self._health.beat(self._clock(), self.queue)
             key = self.queue.take(self._clock())
             if key is None:
                 await self._rest()
@@ -82,7 +83,6 @@ class Loop:
         self._wake.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), min(wait, self._settings.waits.drain_poll))
-        self._health.beat(self._clock(), self.queue)
 
     async def _look(self, key: Key) -> None:
         namespace, name = key
@@ -102,14 +102,13 @@ class Loop:
             wish = error.retry_after if isinstance(error, ClusterError) else 0.0
             wait = self.queue.failed(key, self._clock(), wish)
             log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
-        except asyncio.CancelledError:
-            raise
         except Exception:
             wait = self.queue.failed(key, self._clock())
             log.exception("failed", wait=round(wait, 1))
         else:
             self.queue.done(key, again)
         self._metrics.looked(outcome, self._clock() - began)
+        self._health.finished(self._clock())
         self._wake.set()
 
     async def _reconciled(
@@ -124,9 +123,11 @@ class Loop:
             return "gone", None
         decision = self._decided(seen)
         self._took[key] = self._clock() - began
-        await self._cluster.execute(key, seen, decision)
+        refused = await self._cluster.execute(key, seen, decision)
         self._metrics.saw(key, seen.simulation, decision.status)
         _tell(log, decision)
+        if refused is not None:
+            raise refused
         return "changed" if decision.writes else "unchanged", self._clock() + decision.after
 
     def _decided(self, seen: Observation) -> Decision:

@@ -61,11 +61,6 @@ class KeyQueue(Generic[Key]):
         self._due[key] = now + wait
         return wait
 
-    def forget(self, key: Key) -> None:
-        """Drops everything about a key that is not worked on."""
-        for known in (self._due, self._failures, self._not_before):
-            known.pop(key, None)
-
     def next_due(self) -> float | None:
         """When the next key that is not worked on will be due."""
         return min((at for key, at in self._due.items() if key not in self._busy), default=None)

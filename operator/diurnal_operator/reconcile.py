@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from diurnal_api.layout import Segment, parse_position
 from diurnal_api.plan import Pace, Plan
-from diurnal_api.planning import UnchangeableError, pace_of
+from diurnal_api.planning import BudgetTooSmallError, UnchangeableError, pace_of
 from diurnal_api.status import Status
 from diurnal_operator import rollout
 from diurnal_operator.admission import refusal_of
@@ -68,8 +68,8 @@ class _Reconcile:
     def __init__(self, situation: Situation, settings: Settings) -> None:
         self.situation, self.settings = situation, settings
         self.shards = min(int(situation.spec.shards), settings.ceilings.shards)
-        self.granted = _granted(situation, settings)
         refusal = refusal_of(situation.spec, settings.ceilings)
+        self.granted = Grant(0.0) if refusal else _granted(situation, settings)
         self.halt = halt_of(situation, self._pace(max(self.shards, 1)), self.granted, refusal)
 
     def decide(self) -> Decision:
@@ -155,7 +155,10 @@ class _Reconcile:
         return plan.model_copy(update={"pace": pace})
 
     def _pace(self, shards: int) -> Pace:
-        pace = pace_of(self.situation.spec, shards)
+        try:
+            pace = pace_of(self.situation.spec, shards)
+        except BudgetTooSmallError:  # it is refused, so nobody runs by this pace
+            return self.situation.plan.pace if self.situation.plan else Pace()
         return (
             pace.model_copy(update={"messages_per_second": self.granted.rate}) if self.granted.rate else pace
         )

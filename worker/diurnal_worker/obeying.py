@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
+
 from diurnal_api.instants import parse_instant
 from diurnal_api.names import lease_name
 from diurnal_api.plan import Plan
@@ -69,7 +71,10 @@ def orders(simulation: dict[str, Any], me: Identity) -> Orders:
     status = simulation.get("status") or {}
     if not status.get("plan"):
         return Orders(None, "the simulation has no plan yet")
-    plan = Plan.model_validate(status["plan"])
+    try:
+        plan = Plan.model_validate(status["plan"])
+    except ValidationError as error:
+        return Orders(None, f"the plan cannot be read by this worker: {error.errors()[0]['msg']}")
     if (plan.run, int(plan.epoch)) != (me.run, me.epoch):
         return Orders(
             None, f"the plan is run {plan.run} epoch {plan.epoch}: this worker's is over, or not yet"

@@ -37,6 +37,7 @@ from diurnal_worker.stopping import Stop
 from diurnal_worker.tenure import LeaseLostError, Tenure
 from diurnal_worker.workshop import build_workshop
 from diurnal_worker.zonefiles import TZDATA_VERSION
+from diurnal_worker.zones import UnknownOffsetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -200,7 +201,7 @@ class PodWorker:
                 shard = self._shard(known, dataset, sink, tenure, begin)
                 with self._watching(known, shard):
                     return self._drive(shard, tenure)
-        except (DatasetError, OtherEngineError, PermanentSinkError) as error:
+        except (DatasetError, OtherEngineError, PermanentSinkError, UnknownOffsetError) as error:
             now = self._begin(plan, observed, tenure)
             self._record_failure(now, tenure, getattr(error, "reason", "Failed"), str(error))
             return self._wait_to_retry(tenure)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING
 
 from prometheus_client import generate_latest
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
+
+
+class _Server(ThreadingHTTPServer):
+    """Listens on addresses of both families, for a cluster may have only one of them."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """Without the name of this host, which nobody needs and a resolver may be slow to tell."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
 
 
 @dataclass
@@ -34,6 +49,8 @@ def serve(
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 10.0  # a client that says nothing must not hold a thread for ever
+
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
@@ -57,6 +74,6 @@ def serve(
         def log_message(self, *_: object) -> None:
             """Probes are not news."""
 
-    server = ThreadingHTTPServer(("", port), Handler)
+    server = _Server(("", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
     return server

@@ -23,6 +23,12 @@ _QUARTERS_A_DAY: Final = 96
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class UnknownOffsetError(ValueError):
+    """An offset that clocks of quarter hours do not have; the text says where, when, and the remedy."""
+
+    reason: Final = "ClockTooEarly"
+
+
 class Offsets:
     """UTC offsets of ``zones`` (IANA names) in microseconds; remembers the last day asked for."""
 
@@ -55,7 +61,7 @@ class Offsets:
         microseconds = offset // timedelta(microseconds=1)
         if microseconds % QUARTER:
             civil = f"{'-' if microseconds < 0 else '+'}{abs(offset)!s:0>8}"
-            raise ValueError(
+            raise UnknownOffsetError(
                 f"time zone {self._names[index]} is {civil} from UTC at {moment:%Y-%m-%dT%H:%M:%SZ}, "
                 "which is no multiple of 15 minutes: start later"
             )
