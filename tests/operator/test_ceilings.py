@@ -34,6 +34,11 @@ def test_nobody_takes_what_another_still_has() -> None:
     assert grant(own, [gave_way], ceilings).rate == 15
 
 
+def test_one_that_still_sends_without_a_limit_leaves_nothing_to_share() -> None:
+    own, other = Claim("a", None, 0.0, 0.0), Claim("b", None, math.inf, 0.0)
+    assert grant(own, [other], Ceilings(messages_per_second=30.0)).rate == 0
+
+
 def test_a_ceiling_that_does_not_bind_is_not_named() -> None:
     own = Claim("a", 10.0, 0.0, 0.0)
     assert grant(own, [], Ceilings(messages_per_second=30.0)).binding == ""

@@ -128,3 +128,21 @@ def test_the_time_counts_from_before_the_request(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(two.server, "replace", replace)
     two.attempt(two.first)
     assert two.first.seconds_left == 6
+
+
+def test_the_other_leads_within_15_seconds_by_the_settings_that_nobody_changes() -> None:
+    waits, two = Waits(), Two()
+    assert asyncio.run(two.first._try())
+    while not asyncio.run(two.second._try()):
+        two.now += waits.leader_retry
+        assert two.now <= 15.0
+
+
+def test_who_may_not_write_the_lease_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    two = Two()
+    two.server.away = True
+    for _ in range(3):
+        assert not asyncio.run(two.first._try())
+    said = capsys.readouterr().out
+    assert said.count("cannot_write_the_lease_of_the_lead") == 1
+    assert "away" in said

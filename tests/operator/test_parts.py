@@ -129,6 +129,22 @@ def test_a_queue_that_does_not_move_is_not_alive() -> None:
     assert health.why_not_alive(121.0) == "the queue does not move"
 
 
+def test_who_is_busy_for_long_is_not_stuck() -> None:
+    """Many simulations at once, and few statuses a second: some wait for minutes, and all have their turn."""
+    health, queue = Health(Waits(stalled_queue=120.0), leading=True), KeyQueue[int]()
+    for key in range(1000):
+        queue.add(key, 0.0)
+    for second in range(500):
+        key = queue.take(float(second))
+        assert key is not None
+        queue.done(key, None)
+        health.finished(float(second))
+        health.beat(float(second), queue)
+        assert health.why_not_alive(float(second)) == ""
+    health.beat(700.0, queue)
+    assert health.why_not_alive(700.0) == "the queue does not move"
+
+
 def test_a_queue_that_nobody_looks_at_is_not_alive() -> None:
     health = Health(Waits(stalled_queue=120.0), leading=True)
     health.beat(0.0, KeyQueue[str]())

@@ -421,6 +421,31 @@ def test_what_is_not_on_an_allowlist_is_not_run(
     assert (world.condition("Stalled")["status"], world.status["ready"]) == ("False", "1/1")
 
 
+TOO_SMALL = {"maxUSD": "0.000001", "usdPerTiB": "100000"}
+
+
+@pytest.mark.parametrize("ceilings", [Ceilings(), Ceilings(messages_per_second=100.0)])
+def test_a_budget_that_pays_for_nothing_stops_a_run_and_is_told(ceilings: Ceilings) -> None:
+    world = running(settings=Settings(ceilings=ceilings), sink={"pubsub": {"topic": TOPIC}})
+    world.change(budget=TOO_SMALL)
+    world.settle()
+    stalled = world.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "BudgetTooSmall")
+    assert "spec.budget.maxUSD" in stalled["message"]
+    assert all(deployed["spec"]["replicas"] == 0 for deployed in world.deployments.values())
+    world.change(budget={"maxMessagesPerSecond": 1000})
+    world.settle()
+    assert (world.condition("Stalled")["status"], world.status["ready"]) == ("False", "2/2")
+
+
+def test_one_that_begins_with_such_a_budget_has_no_plan() -> None:
+    world = ModelCluster()
+    world.create(budget=TOO_SMALL, sink={"pubsub": {"topic": TOPIC}})
+    world.settle()
+    assert world.condition("Stalled")["reason"] == "BudgetTooSmall"
+    assert "plan" not in world.status
+
+
 def test_more_shards_than_the_ceiling_run_as_many_as_it_allows() -> None:
     world = running(9, Settings(ceilings=Ceilings(shards=3)), budget={"maxMessagesPerSecond": "Unlimited"})
     assert world.status["ready"] == "3/3"

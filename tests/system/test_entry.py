@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +35,17 @@ def test_a_stop_that_comes_while_it_imports_is_a_stop(package: str, heavy: str) 
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_a_cluster_the_operator_says_what_to_set(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "diurnal_operator"],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "DIURNAL_HEALTH_PORT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "diurnal-operator: no API server to talk to: set KUBECONFIG" in done.stderr
+    assert "Traceback" not in done.stderr

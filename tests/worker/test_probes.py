@@ -55,3 +55,12 @@ def test_who_asked_and_went_is_no_traceback(
     while any("process_request_thread" in thread.name for thread in threading.enumerate()):
         time.sleep(0.01)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_it_is_reached_by_both_families(served: tuple[Health, ThreadingHTTPServer]) -> None:
+    """A cluster may have IPv6 only."""
+    _, server = served
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, server.server_port), timeout=5):
+            pass
