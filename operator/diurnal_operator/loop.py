@@ -10,17 +10,19 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from diurnal_api.names import LABEL_SHARD
 from diurnal_operator.cluster import Cluster, Key
 from diurnal_operator.health import Health
 from diurnal_operator.invalid import refuse
 from diurnal_operator.metrics import Metrics
-from diurnal_operator.observation import Observation
+from diurnal_operator.observation import Observation, label_number
 from diurnal_operator.problems import ClusterError, ConflictError, NotLeadingError
 from diurnal_operator.queue import KeyQueue
 from diurnal_operator.reconcile import Decision, reconcile
 from diurnal_operator.settings import Settings
 
 SIDE_BY_SIDE: Final = 4
+_NAMED: Final = 4
 REST: Final = 20
 """After a look that took a second, what children do is not looked at for so many seconds: neither this
 process nor a slow API server is kept busy by a thousand Deployments that change one by one."""
@@ -166,4 +168,7 @@ def _tell(log: structlog.typing.FilteringBoundLogger, decision: Decision) -> Non
     ):
         if things:
             names = [thing["metadata"]["name"] for thing in things]
-            log.info(what, epoch=decision.epoch, objects=len(names), names=names[:4])
+            shards = sorted({label_number(thing, LABEL_SHARD) for thing in things})
+            log.info(
+                what, epoch=decision.epoch, shards=shards[:_NAMED], objects=len(names), names=names[:_NAMED]
+            )

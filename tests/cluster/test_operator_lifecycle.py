@@ -73,6 +73,10 @@ def test_a_simulation_lives_from_apply_to_deletion(world: World, operator: Opera
         "everything is gone",
         lambda: not (world.get("app") or world.deployments() or world.leases() or world.pods()),
     )
+    acted = [line for line in operator.log() if line["event"] in {"applied", "sealed", "deleted"}]
+    assert {line["event"] for line in acted} == {"applied", "sealed", "deleted"}
+    assert all(line["simulation"] == f"{world.namespace}/app" for line in acted)
+    assert all(line["epoch"] > 0 and line["shards"] for line in acted)
 
 
 def test_a_run_completes_and_goes_on_when_its_end_moves(world: World, operator: Operator) -> None:

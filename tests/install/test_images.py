@@ -9,10 +9,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging import tags
+from packaging.utils import parse_wheel_filename
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("worker", "operator")
 BIN = Path(sys.executable).parent
+LINUX = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)] + [
+    "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"
+]  # fmt: skip
+"""What a slim base of Debian 12 takes, best first (PEP 600)."""
 
 
 def dockerfile(part: str) -> str:
@@ -106,3 +112,20 @@ def test_the_versions_of_package_chart_and_manifests_are_one() -> None:
     deployment = (ROOT / "manifests" / "operator" / "deployment.yaml").read_text("utf-8")
     assert re.findall(r"(?m)^(?:version|appVersion): (.*)$", chart) == [version, version]
     assert set(re.findall(r"localhost/diurnal-\w+:(\S+)", deployment)) == {version}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("python", ["cp311", "cp312", "cp313"])
+def test_every_requirement_has_a_wheel_for_every_python_of_a_base(part: str, python: str) -> None:
+    """Also for the default base, which cannot be fetched where the tests run."""
+    wheels: dict[str, list[str]] = {}
+    for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]:  # some in two versions
+        wheels.setdefault(package["name"], []).extend(
+            wheel["url"].rpartition("/")[2] for wheel in package.get("wheels", [])
+        )
+    fits = {str(tag) for tag in tags.compatible_tags((3, int(python[3:])), python, [*LINUX, "any"])} | {
+        str(tag) for tag in tags.cpython_tags((3, int(python[3:])), platforms=LINUX)
+    }
+    for name in names(ROOT / "tools" / "requirements" / f"{part}.txt"):
+        found = [w for w in wheels[name] if fits & set(map(str, parse_wheel_filename(w)[3]))]
+        assert found, f"{name} has no wheel for {python}"

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from diurnal_operator.settings import Settings, SettingsError
+from modelled import ModelCluster
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -95,3 +96,30 @@ def test_every_setting_that_the_page_names_is_one_of_the_operators() -> None:
             assert Settings.from_environment({name: "-1"}) != Settings.from_environment({}), name
         except SettingsError as error:
             assert name in str(error)
+
+
+@pytest.mark.parametrize("part", ["operator", "worker"])
+def test_a_network_policy_selects_its_pods_and_opens_the_ports_that_they_have(part: str) -> None:
+    """No cluster of the tests enforces policies: that names and ports are real is what can be shown."""
+    policy = yaml.safe_load((ROOT / "manifests" / part / "network-policy.yaml").read_text("utf-8"))
+    pod = template_of(part)
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ports
+    out = {(port["protocol"], port["port"]) for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert out == {("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)}
+
+
+def template_of(part: str) -> dict[str, Any]:
+    """The pods of the operator's Deployment, or those that it makes for a worker."""
+    if part == "operator":
+        path = ROOT / "manifests" / "operator" / "deployment.yaml"
+        [made] = [it for it in yaml.safe_load_all(path.read_text("utf-8")) if it["kind"] == "Deployment"]
+    else:
+        world = ModelCluster()
+        world.create()
+        world.settle()
+        [made] = world.deployments.values()
+    template: dict[str, Any] = made["spec"]["template"]
+    return template

@@ -151,6 +151,25 @@ def worker_pod() -> dict[str, Any]:
     return made
 
 
+def test_googles_monitors_select_the_same_pods_ports_and_labels() -> None:
+    pod, folder = worker_pod(), ROOT / "manifests"
+    workers, operator = yaml.safe_load_all(
+        (folder / "monitoring" / "gke" / "pod-monitoring.yaml").read_text("utf-8")
+    )
+    assert workers["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert {endpoint["port"] for endpoint in workers["spec"]["endpoints"]} <= ports
+    told = workers["spec"]["targetLabels"]["fromPod"]
+    assert {label["from"] for label in told} <= pod["metadata"]["labels"].keys()
+    assert {label["to"] for label in told} == {"simulation", "shard"}
+    its = yaml.safe_load((folder / "operator" / "deployment.yaml").read_text("utf-8").split("\n---")[-1])
+    template = its["spec"]["template"]
+    assert operator["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert operator["spec"]["endpoints"][0]["port"] in {
+        port["name"] for port in template["spec"]["containers"][0]["ports"]
+    }
+
+
 def test_the_pod_monitor_selects_the_workers_of_the_operator() -> None:
     pod, spec = worker_pod(), monitor("pod-monitor.yaml")["spec"]
     assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()

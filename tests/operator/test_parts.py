@@ -182,3 +182,25 @@ def test_an_attempt_that_is_repeated_is_no_news() -> None:
 
     assert not is_news(record("Request attempt #1/9 failed; will retry: GET https://10.96.0.1 -> Refused()"))
     assert is_news(record("Request attempt #9/9 failed; escalating: GET https://10.96.0.1 -> Refused()"))
+
+
+def test_the_objects_of_a_shard_are_what_pods_and_conventions_ask_for() -> None:
+    world = ModelCluster()
+    world.create(shards=2)
+    world.settle()
+    assert len(world.deployments) == len(world.leases) == 2
+    for deployed in world.deployments.values():
+        pod = deployed["spec"]["template"]["spec"]
+        [worker] = pod["containers"]
+        given = {entry["name"]: entry.get("value") for entry in worker["env"]}
+        assert deployed["spec"]["strategy"] == {"type": "Recreate"}
+        assert pod["enableServiceLinks"] is False
+        assert pod["terminationGracePeriodSeconds"] > float(given["DIURNAL_DRAIN_SECONDS"])
+        assert worker["securityContext"]["readOnlyRootFilesystem"] is True
+        assert worker["resources"]["requests"]
+    for thing in (*world.deployments.values(), *world.leases.values()):
+        conventions = {"name", "instance", "component", "part-of", "managed-by"}
+        assert {f"app.kubernetes.io/{part}" for part in conventions} <= thing["metadata"]["labels"].keys()
+        [owner] = thing["metadata"]["ownerReferences"]
+        assert owner["controller"] is True
+        assert "blockOwnerDeletion" not in owner

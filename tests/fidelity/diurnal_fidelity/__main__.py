@@ -38,6 +38,9 @@ NOTES = Path(__file__).with_name("notes.md")
 Found = dict[str, tuple[int, Sequence[Judged]]]
 
 
+USUAL = 1e9
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs everything."""
     options = _options(arguments)
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fidelity", description=__doc__)
-    parser.add_argument("--events", type=float, default=1e9, help="events of the engine to look at")
+    parser.add_argument("--events", type=float, default=USUAL, help="events of the engine to look at")
     parser.add_argument(
         "--defect-events", type=float, help="events of each defect; by default a hundredth, at least 5e6"
     )
@@ -129,7 +132,7 @@ def _circumstances(options: argparse.Namespace, seconds: float) -> report.Circum
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return report.Circumstances(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        command=f"make fidelity EVENTS={options.events:g}",
+        command="make fidelity" + ("" if options.events == USUAL else f" EVENTS={options.events:g}"),
         machine=machine(),
         commit=commit(),
         processes=options.processes,
