@@ -62,7 +62,8 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path / "checkout", tmp_path / "bin")
     (machine.checkout / "tools").mkdir(parents=True)
-    shutil.copy(ROOT / "pyproject.toml", machine.checkout)
+    for name in ("pyproject.toml", "uv.lock"):
+        shutil.copy(ROOT / name, machine.checkout)
     shutil.copy(ROOT / "tools" / "setup.sh", machine.checkout / "tools")
     machine.programs.mkdir()
     for name in NEEDED:
@@ -111,6 +112,21 @@ def test_running_needs_no_tools_of_developers(machine: Machine) -> None:
     machine.has("python3", NEW_PYTHON)
     assert machine.setup("run").returncode == 0
     assert machine.calls()[-1].endswith("--editable .[cli]")
+
+
+def test_measuring_needs_the_kernel(machine: Machine) -> None:
+    machine.has("uv", UV)
+    assert machine.setup("bench").returncode == 0
+    assert machine.calls() == ["uv sync --quiet --inexact --extra cli --extra fast --no-dev"]
+
+
+def test_another_lock_is_installed(machine: Machine) -> None:
+    machine.has("uv", UV)
+    machine.setup("dev")
+    with (machine.checkout / "uv.lock").open("a") as lock:
+        lock.write("# another version\n")
+    machine.setup("dev")
+    assert len(machine.calls()) == 2
 
 
 def test_uv_does_it_where_it_is_there(machine: Machine) -> None:
