@@ -138,7 +138,10 @@ class Cluster:
     async def _made(self, key: Key, seen: Observation, decision: Decision) -> RefusedError | None:
         """Applies all objects, Leases first; what is refused is remembered, to be told in the next status."""
         seen_ones = (*seen.deployments, *(found.lease for found in seen.leases))
-        known = {_name(thing): str(thing["metadata"]["resourceVersion"]) for thing in seen_ones}
+        known = {
+            _name(thing): {key: thing["metadata"][key] for key in ("uid", "resourceVersion")}
+            for thing in seen_ones
+        }
         try:
             for kind in ("Lease", "Deployment"):
                 wanted = (thing for thing in decision.apply if thing["kind"] == kind)
@@ -202,16 +205,19 @@ class Cluster:
         with suppress(ConflictError, MissingError):
             await self._api.replace(_path_of(lease), lease)
 
-    async def _apply(self, seen: Observation, known: dict[tuple[str, str], str], wanted: Object) -> None:
+    async def _apply(
+        self, seen: Observation, known: dict[tuple[str, str], dict[str, Any]], wanted: Object
+    ) -> None:
         """Applies our part.
 
         What we saw is changed only if it still is as we saw it: a write may be late, because this process was
-        frozen, and then another operator has gone on. What we did not see as ours is not forced: it may be
-        somebody else's.
+        frozen, and then another operator has gone on. (The UID is for what is gone by then: the API server
+        takes a version alone, and makes the object anew.) What we did not see as ours is not forced: it may
+        be somebody else's.
         """
-        path, version = _path_of(wanted), known.get(_name(wanted))
-        if version is not None:
-            unchanged = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
+        path, as_seen = _path_of(wanted), known.get(_name(wanted))
+        if as_seen is not None:
+            unchanged = {**wanted, "metadata": {**wanted["metadata"], **as_seen}}
             await self._api.apply(path, unchanged, FIELD_MANAGER, force=True)
             return
         try:

@@ -135,9 +135,9 @@ def test_who_is_busy_for_long_is_not_stuck() -> None:
     for key in range(1000):
         queue.add(key, 0.0)
     for second in range(500):
-        key = queue.take(float(second))
-        assert key is not None
-        queue.done(key, None)
+        taken = queue.take(float(second))
+        assert taken is not None
+        queue.done(taken, None)
         health.finished(float(second))
         health.beat(float(second), queue)
         assert health.why_not_alive(float(second)) == ""
