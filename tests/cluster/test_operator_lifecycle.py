@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from diurnal_api.layout import earliest, parse_position
-from diurnal_api.lease import is_sealed
+from diurnal_api.checkpoint import Checkpoint
+from diurnal_api.layout import earliest, parse_position, parse_segment
+from diurnal_api.lease import checkpoint_of, is_sealed
 from diurnal_api.spec import GROUP
 from nodes import Node
 from operators import Operator
@@ -138,6 +139,32 @@ def test_a_run_resumes_from_its_status_when_every_lease_is_deleted(world: World,
     eventually("new Leases", lambda: [h for h in world.leases() if h["spec"].get("holderIdentity")])
     eventually("it goes on", lambda: world.clock("app") > known + 1 and world.is_running("app", 2))
     assert world.status("app")["plan"]["epoch"] == 1
+
+
+def test_a_run_goes_on_from_its_status_alone_when_nothing_else_of_it_is_left(
+    world: World, operator: Operator, node: Node
+) -> None:
+    """Operator and workers are killed, so that none remembers anything, and every Lease is deleted."""
+    world.create("app", shards=2)
+    eventually("running", lambda: world.is_running("app", 2))
+    began = world.clock("app")
+    eventually("the clock moves", lambda: world.clock("app") > began)
+    operator.kill()
+    for pod in world.pods():
+        node.worker_of(pod).kill()
+    world.coordination.delete_collection_namespaced_lease(world.namespace)
+    status = world.status("app")
+    known = min(parse_segment(text).clock for text in status["clock"]["segments"])
+    operator.start()
+    eventually("both checkpoint again", lambda: len(checkpoints(world)) == 2)
+    for found in checkpoints(world):
+        assert found.position[0].clock >= known
+        assert found.epoch == status["plan"]["epoch"]
+    eventually("it goes on", lambda: world.clock("app") > known and world.is_running("app", 2))
+
+
+def checkpoints(world: World) -> list[Checkpoint]:
+    return [found for lease in world.leases() if (found := checkpoint_of(lease)) is not None]
 
 
 def is_rescaled(world: World, shards: int) -> bool:

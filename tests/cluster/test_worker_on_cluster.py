@@ -128,7 +128,7 @@ def test_an_image_of_another_engine_is_not_rolled_into_a_run_and_that_is_said(
         assert world.status("app")["plan"]["epoch"] == 1
 
 
-def test_another_image_is_rolled_a_few_shards_at_a_time(world: World, tmp_path: Path) -> None:
+def test_another_image_or_worker_is_rolled_a_few_shards_at_a_time(world: World, tmp_path: Path) -> None:
     settings = {"DIURNAL_WORKER_IMAGE": "worker:1", "DIURNAL_ROLL_AT_ONCE": "1"}
     away: list[int] = []
 
@@ -146,7 +146,17 @@ def test_another_image_is_rolled_a_few_shards_at_a_time(world: World, tmp_path: 
         eventually("rolled", is_rolled, PATIENCE)
         assert max(away) == 1
         assert world.clock("app") > before
+
+        away.clear()
+        world.patch("app", worker={"resources": {"requests": {"cpu": "1m"}}})
+        eventually("their requests", lambda: requests(world) == {"1m"} and is_rolled(), PATIENCE)
+        assert max(away) == 1
         assert world.status("app")["plan"]["epoch"] == 1
+
+
+def requests(world: World) -> set[str]:
+    pods = (deployed["spec"]["template"]["spec"] for deployed in world.deployments())
+    return {pod["containers"][0]["resources"]["requests"]["cpu"] for pod in pods}
 
 
 def test_a_missing_role_binding_is_named_and_the_run_begins_when_it_comes(
