@@ -33,7 +33,7 @@ Object = dict[str, Any]
 NAMESPACES: Final = "/api/v1/namespaces"
 COUNTED: Final = ("deployments", "pods", "leases")
 LOOK_SECONDS: Final = 0.3
-SIDE_BY_SIDE: Final = 6
+SIDE_BY_SIDE: Final = 4
 SPEC: Final[Object] = {"shards": 2, "sink": {"discard": {}}}
 Step = Object | None
 """What a step changes in the spec; the first one creates the simulation, None deletes it."""
