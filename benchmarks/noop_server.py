@@ -101,7 +101,7 @@ def main() -> None:
     print(listen(server, host, Path(*certificate) if certificate else None), flush=True)
     server.start()
     sys.stdin.read()
-    server.stop(0)
+    server.stop(0).wait()  # an interpreter that ends meanwhile may hang
 
 
 if __name__ == "__main__":
