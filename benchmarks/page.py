@@ -78,6 +78,11 @@ def _value(found: dict[str, Any], name: str, digits: int = 3) -> str:
     return f"{median} ({low} to {high})"
 
 
+def _with_kernel(found: dict[str, Any], name: str) -> str:
+    """The value with the kernel; nothing where there is none."""
+    return _value(found, f"{name}_kernel") if f"{name}_kernel" in found["median"] else ""
+
+
 def _asked(found: dict[str, Any]) -> list[str]:
     lines = [
         "## What was asked",
@@ -87,7 +92,7 @@ def _asked(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for name, (least, aim) in ASKED.items():
-        kernel = _value(found, f"{name}_kernel") if f"{name}_kernel" in found["median"] else ""
+        kernel = _with_kernel(found, name)
         lines.append(f"| `{name}` | {least} | {aim} | {_value(found, name)} | {kernel} |")
     return [*lines, ""]
 
@@ -99,7 +104,7 @@ def _rates(found: dict[str, Any]) -> list[str]:
         "|---|---|---|",
     ]
     for name, label in RATES.items():
-        kernel = _value(found, f"{name}_kernel") if f"{name}_kernel" in found["median"] else ""
+        kernel = _with_kernel(found, name)
         lines.append(f"| {label} | {_value(found, name)} | {kernel} |")
     if (rate := found["tick_per_cpu_second"]) is not None:
         lines.append(f"| generate: `tick`'s SimuInhomogeneousPoisson, a process a country | {rate:,.0f} | |")

@@ -54,12 +54,7 @@ def textbook_generation() -> Figures:
     """(time, country, user) of the textbook loop."""
     from textbook import arrivals
 
-    stream = arrivals(WORLD_USERS, 1)
-    next(stream)
-    watch, count = Stopwatch(), 0
-    while watch.runs():
-        count += sum(1 for _ in islice(stream, 100))
-    return watch.rate(count)
+    return _made(_by(100, arrivals(WORLD_USERS, 1)))
 
 
 def textbook_end_to_end() -> Figures:
@@ -80,36 +75,21 @@ def diurnal_generation() -> Figures:
     """(time, user) of this project in whole ticks; the country is a matter of the user."""
     from stream import plan_for, ticks, workshop_for
 
-    drawn = ticks(workshop_for(plan_for(WORLD_USERS)))
-    next(drawn)
-    watch, count = Stopwatch(), 0
-    while watch.runs():
-        count += len(next(drawn))
-    return watch.rate(count)
+    return _made(map(len, ticks(workshop_for(plan_for(WORLD_USERS)))))
 
 
 def python_thinning() -> Figures:
     """(time, country, user) of good pure Python."""
     from baselines import python_thinning
 
-    stream = python_thinning(WORLD_USERS, 1)
-    next(stream)
-    watch, count = Stopwatch(), 0
-    while watch.runs():
-        count += sum(1 for _ in islice(stream, 1000))
-    return watch.rate(count)
+    return _made(_by(1000, python_thinning(WORLD_USERS, 1)))
 
 
 def numpy_thinning() -> Figures:
     """(time, country, user) of good numpy."""
     from baselines import numpy_thinning
 
-    stream = numpy_thinning(WORLD_USERS, 1)
-    next(stream)
-    watch, count = Stopwatch(), 0
-    while watch.runs():
-        count += next(stream).size
-    return watch.rate(count)
+    return _made(drawn.size for drawn in numpy_thinning(WORLD_USERS, 1))
 
 
 def one_shard_of_eight() -> Figures:
@@ -117,12 +97,7 @@ def one_shard_of_eight() -> Figures:
     from diurnal_api.layout import slots_of
     from stream import plan_for, ticks, workshop_for
 
-    drawn = ticks(workshop_for(plan_for(WORLD_USERS)), slots_of(3, 8))
-    next(drawn)
-    watch, count = Stopwatch(), 0
-    while watch.runs():
-        count += len(next(drawn))
-    return watch.rate(count)
+    return _made(map(len, ticks(workshop_for(plan_for(WORLD_USERS)), slots_of(3, 8))))
 
 
 def year_of_counts() -> Figures:
@@ -319,6 +294,21 @@ def _sink() -> Iterator[PubsubSink]:
         yield sink
     finally:
         sink.close()
+
+
+def _made(numbers: Iterator[int]) -> Figures:
+    """Events a CPU-second of a stream that tells how many it makes at a time; the first is a warm-up."""
+    next(numbers)
+    watch, count = Stopwatch(), 0
+    while watch.runs():
+        count += next(numbers)
+    return watch.rate(count)
+
+
+def _by(number: int, stream: Iterator[object]) -> Iterator[int]:
+    """How many single events were made, so many at a time."""
+    while True:
+        yield sum(1 for _ in islice(stream, number))
 
 
 def _fed(sink: PubsubSink) -> Figures:

@@ -5,16 +5,14 @@ Real builds are in tests/e2e. What differs between the builders is what they are
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from bare_machine import BareMachine
+
 NEEDED = ("sh", "sed", "dirname", "mkdir", "rm", "cat", "grep", "head", "echo", "printf")
 DIGEST = f"sha256:{'d' * 64}"
 REGISTRY = "registry.example/team"
@@ -33,19 +31,13 @@ KUBECTL = 'echo "kubectl $*" >>"$CALLS"; case "$*" in "config current-context") 
 KIND = 'echo "kind $*" >>"$CALLS"'
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A checkout, and the folder with the only programs there are."""
-
-    checkout: Path
-    programs: Path
+class Machine(BareMachine):
+    """One on which `tools/images.sh` is called."""
 
     def has(self, *names: str) -> None:
         bodies = {"kubectl": KUBECTL, "kind": KIND}
         for name in names:
-            program = self.programs / name
-            program.write_text(f"#!/bin/sh\n{bodies.get(name, BUILDER)}\n", "utf-8")
-            program.chmod(0o755)
+            self.stands_in(name, bodies.get(name, BUILDER))
 
     def does(self, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
         given = {
@@ -57,25 +49,11 @@ class Machine:
             env={**given, **environment}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    def calls(self) -> list[str]:
-        path = self.checkout / "calls"
-        return path.read_text("utf-8").splitlines() if path.exists() else []
-
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    machine = Machine(tmp_path / "checkout", tmp_path / "bin")
-    (machine.checkout / "tools").mkdir(parents=True)
-    (machine.checkout / "manifests").mkdir()
-    shutil.copy(ROOT / "pyproject.toml", machine.checkout)
-    shutil.copy(ROOT / "tools" / "images.sh", machine.checkout / "tools")
-    shutil.copy(ROOT / "manifests" / "install.yaml", machine.checkout / "manifests")
-    machine.programs.mkdir()
-    for name in (*NEEDED, "basename"):
-        found = shutil.which(name)
-        if found is not None:
-            (machine.programs / name).symlink_to(os.path.realpath(found))
-    return machine
+    files = ("pyproject.toml", "tools/images.sh", "manifests/install.yaml")
+    return Machine.of(tmp_path, files, (*NEEDED, "basename"))
 
 
 @pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])

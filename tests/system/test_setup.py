@@ -1,14 +1,13 @@
 """tools/setup.sh on machines of all kinds: each is a folder of stand-ins, which is the whole PATH."""
 
-import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from bare_machine import BareMachine
+
 NEEDED = ("sh", "cat", "cksum", "dirname", "mkdir", "chmod")
 OLD_PYTHON = 'case "$*" in *version_info*) exit 1 ;; esac; exit 0'
 NEW_PYTHON = """
@@ -31,17 +30,8 @@ esac
 """
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A checkout, and the folder with the only programs there are."""
-
-    checkout: Path
-    programs: Path
-
-    def has(self, name: str, body: str) -> None:
-        program = self.programs / name
-        program.write_text(f"#!/bin/sh\n{body}\n", "utf-8")
-        program.chmod(0o755)
+class Machine(BareMachine):
+    """One on which `tools/setup.sh` is called."""
 
     def setup(self, part: str = "dev") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -52,25 +42,11 @@ class Machine:
             check=False,
         )
 
-    def calls(self) -> list[str]:
-        """What was installed, one line a command."""
-        path = self.checkout / "calls"
-        return path.read_text("utf-8").splitlines() if path.exists() else []
-
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    machine = Machine(tmp_path / "checkout", tmp_path / "bin")
-    (machine.checkout / "tools").mkdir(parents=True)
-    for name in ("pyproject.toml", "uv.lock"):
-        shutil.copy(ROOT / name, machine.checkout)
-    shutil.copy(ROOT / "tools" / "setup.sh", machine.checkout / "tools")
-    machine.programs.mkdir()
-    for name in NEEDED:
-        found = shutil.which(name)
-        assert found is not None
-        (machine.programs / name).symlink_to(os.path.realpath(found))
-    return machine
+    assert all(map(shutil.which, NEEDED))
+    return Machine.of(tmp_path, ("pyproject.toml", "uv.lock", "tools/setup.sh"), NEEDED)
 
 
 def test_without_any_python_it_names_what_brings_one(machine: Machine) -> None:
@@ -81,27 +57,27 @@ def test_without_any_python_it_names_what_brings_one(machine: Machine) -> None:
 
 
 def test_a_python_that_is_too_old_is_none(machine: Machine) -> None:
-    machine.has("python3", OLD_PYTHON)
+    machine.stands_in("python3", OLD_PYTHON)
     done = machine.setup()
     assert done.returncode == 1
     assert "no Python 3.11 or later" in done.stderr
 
 
 def test_a_newer_python_beside_an_old_one_is_found(machine: Machine) -> None:
-    machine.has("python3", OLD_PYTHON)
-    machine.has("python3.12", NEW_PYTHON)
+    machine.stands_in("python3", OLD_PYTHON)
+    machine.stands_in("python3.12", NEW_PYTHON)
     assert machine.setup().returncode == 0
 
 
 def test_debian_without_venv_is_told_the_package(machine: Machine) -> None:
-    machine.has("python3", WITHOUT_VENV)
+    machine.stands_in("python3", WITHOUT_VENV)
     done = machine.setup()
     assert done.returncode == 1
     assert "sudo apt-get install python3-venv" in done.stderr
 
 
 def test_with_pip_alone_it_first_brings_a_pip_that_knows_groups(machine: Machine) -> None:
-    machine.has("python3", NEW_PYTHON)
+    machine.stands_in("python3", NEW_PYTHON)
     assert machine.setup("dev").returncode == 0
     upgrade, install = machine.calls()
     assert upgrade.endswith("--upgrade pip>=25.1")
@@ -109,19 +85,19 @@ def test_with_pip_alone_it_first_brings_a_pip_that_knows_groups(machine: Machine
 
 
 def test_running_needs_no_tools_of_developers(machine: Machine) -> None:
-    machine.has("python3", NEW_PYTHON)
+    machine.stands_in("python3", NEW_PYTHON)
     assert machine.setup("run").returncode == 0
     assert machine.calls()[-1].endswith("--editable .[cli]")
 
 
 def test_measuring_needs_the_kernel(machine: Machine) -> None:
-    machine.has("uv", UV)
+    machine.stands_in("uv", UV)
     assert machine.setup("bench").returncode == 0
     assert machine.calls() == ["uv sync --quiet --inexact --extra cli --extra fast --no-dev"]
 
 
 def test_another_lock_is_installed(machine: Machine) -> None:
-    machine.has("uv", UV)
+    machine.stands_in("uv", UV)
     machine.setup("dev")
     with (machine.checkout / "uv.lock").open("a") as lock:
         lock.write("# another version\n")
@@ -130,14 +106,14 @@ def test_another_lock_is_installed(machine: Machine) -> None:
 
 
 def test_uv_does_it_where_it_is_there(machine: Machine) -> None:
-    machine.has("python3", OLD_PYTHON)
-    machine.has("uv", UV)
+    machine.stands_in("python3", OLD_PYTHON)
+    machine.stands_in("uv", UV)
     assert machine.setup("dev").returncode == 0
     assert machine.calls() == ["uv sync --quiet --inexact --extra cli --extra operator"]
 
 
 def test_it_works_once(machine: Machine) -> None:
-    machine.has("uv", UV)
+    machine.stands_in("uv", UV)
     machine.setup("dev")
     again = machine.setup("dev")
     assert (again.returncode, again.stderr) == (0, "")
@@ -146,7 +122,7 @@ def test_it_works_once(machine: Machine) -> None:
 
 
 def test_another_pyproject_makes_it_work_again(machine: Machine) -> None:
-    machine.has("uv", UV)
+    machine.stands_in("uv", UV)
     machine.setup("dev")
     with (machine.checkout / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("# another dependency\n")
@@ -155,11 +131,11 @@ def test_another_pyproject_makes_it_work_again(machine: Machine) -> None:
 
 
 def test_a_failed_installation_is_said_and_tried_again(machine: Machine) -> None:
-    machine.has("uv", UV.replace("echo", "false && echo", 2))
+    machine.stands_in("uv", UV.replace("echo", "false && echo", 2))
     done = machine.setup("dev")
     assert done.returncode == 1
     assert "the installation failed" in done.stderr
-    machine.has("uv", UV)
+    machine.stands_in("uv", UV)
     assert machine.setup("dev").returncode == 0
     assert len(machine.calls()) == 1
 
