@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from diurnal_api.checkpoint import Checkpoint
-from diurnal_api.layout import SLOTS, Segment, cut, earliest, parse_position, slots_of
+from diurnal_api.layout import SLOTS, Segment, cut, earliest, furthest, parse_position, slots_of
 from diurnal_api.plan import Plan
 from diurnal_api.planning import first_plan, next_plan, total_reached
 from diurnal_api.spec import Spec
@@ -324,7 +324,8 @@ class Run:
         return self.latency_seconds * (0.5 + self.random.random()) * slow
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Stores a checkpoint; no slot's clock ever falls."""
+        """Stores a checkpoint; no slot's clock ever falls, and none is past what is promised."""
+        assert checkpoint.reach >= furthest(checkpoint.position), "a slot stands past the promised reach"
         for segment in checkpoint.position:
             clocks = self._clocks[segment.first : segment.last + 1]
             assert (clocks <= segment.clock).all(), "a clock moved back"

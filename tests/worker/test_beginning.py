@@ -43,6 +43,12 @@ def test_a_lease_that_came_back_empty_is_made_good_by_the_status() -> None:
     assert found.segments == (at(1, 0, 255), at(2, 256, 511))
 
 
+def test_no_slot_stands_past_what_is_promised() -> None:
+    assert beginning(plan(), 0, None, (at(1, 0, 255), at(2, 256, 1023)), Memory()).reach == START + 2 * HOUR
+    found = beginning(plan(), 0, lease(at(1, 0, 511), reach=1), (at(3, 0, 1023),), Memory())
+    assert found.reach == START + 3 * HOUR
+
+
 def test_the_later_word_counts_for_each_slot() -> None:
     found = beginning(plan(), 0, lease(at(1, 0, 99), at(5, 100, 511), reach=5), (at(3),), Memory())
     assert found.segments == (at(3, 0, 99), at(5, 100, 511))

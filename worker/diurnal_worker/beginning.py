@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diurnal_api.layout import Segment, cut, earliest, latest, parse_position, parse_segment, slots_of
+from diurnal_api.layout import Segment, cut, furthest, latest, parse_position, parse_segment, slots_of
 from diurnal_worker.checkpoints import Checkpoint, position_texts
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def beginning(
     known = latest(parse_position(plan.segments), map(parse_segment, observed))
     own = cut(known, slots_of(shard, int(plan.shards)))
     segments = latest(own, found.position if found else (), memory.position)
-    before = found or Checkpoint(epoch=int(plan.epoch), shard=shard, segments=(), reach=earliest(segments))
-    return before.model_copy(
-        update={"segments": position_texts(segments), "reach": max(int(before.reach), memory.reach)}
-    )
+    before = found or Checkpoint(epoch=int(plan.epoch), shard=shard, segments=(), reach=0)
+    reach = max(furthest(segments), int(before.reach), memory.reach)
+    return before.model_copy(update={"segments": position_texts(segments), "reach": reach})

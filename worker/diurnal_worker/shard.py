@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from diurnal_api.layout import Segment, cut, earliest, merge, parse_position, slots_of
+from diurnal_api.layout import Segment, cut, earliest, furthest, merge, parse_position, slots_of
 from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
 from diurnal_worker.account import Account
 from diurnal_worker.arrivals import Arrivals
@@ -118,9 +118,9 @@ class Shard:
         own = slots_of(self.number, self.plan.shards)
         self._segments = self.found.position if self.found else cut(whole, own)
         self._frontier = self._segments
-        # What a predecessor promised it may have sent: no later promise may be nearer.
-        self._promised_before = self.found.reach if self.found else earliest(self._segments)
-        self._reach = self._promised_before
+        # A predecessor may have sent what it promised, and did send what its slots stand at.
+        self._promised_before = max(self.found.reach if self.found else 0, furthest(self._segments))
+        self._reach = earliest(self._segments)  # so that a checkpoint comes before whatever is sent
         self._spent = self.found.spent if self.found else Spent()
         ended_at = self.found.total if self.found else None
         self._total_before = self.plan.reached if ended_at is None else ended_at
@@ -138,8 +138,8 @@ class Shard:
 
     @property
     def promised(self) -> int:
-        """The simulated time that it does not pass before its next checkpoint."""
-        return self._reach
+        """The simulated time before which all lies that it, or a predecessor, may have sent."""
+        return max(self._reach, self._promised_before)
 
     @property
     def spent(self) -> Spent:
@@ -393,7 +393,7 @@ class Shard:
             epoch=int(self.plan.epoch),
             shard=self.number,
             segments=position_texts(self._segments),
-            reach=reach,
+            reach=max(reach, self._promised_before),
             spent=self._spent,
             total=self._total_before,
             dataset=self.dataset,
@@ -403,7 +403,7 @@ class Shard:
         )
         self.store.save(checkpoint)
         self.account.checkpoints += 1
-        self.found, self._reach = checkpoint, reach
+        self.found, self._reach = checkpoint, int(checkpoint.reach)
 
     def _record_end(self, state: str, reason: str, message: str) -> None:
         """The last checkpoint once more, with why nothing follows it."""
