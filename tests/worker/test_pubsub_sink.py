@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import grpc
 import pytest
 from google.api_core.gapic_v1 import routing_header
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError
-from google.cloud.pubsub_v1 import PublisherClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,12 +23,12 @@ from diurnal_worker.sinks import (
     TransientSinkError,
     retries,
 )
-from diurnal_worker.sinks.connection import PublicConnection, RawConnection, connect
+from diurnal_worker.sinks.connection import RawConnection
 from diurnal_worker.sinks.counters import BILLED_AT_LEAST
 from diurnal_worker.sinks.inflight import FLOOR
 from diurnal_worker.sinks.pubsub import PubsubSink
 from diurnal_worker.sinks.wire import message_field
-from fake_publisher import SOON, TOPIC, FakePublisher, Fault, self_signed, serving
+from fake_publisher import SOON, TOPIC, FakePublisher, Fault, serving
 
 
 @pytest.fixture
@@ -314,76 +309,6 @@ def test_a_topic_that_cannot_be_used_is_an_error_before_anything_starts(
     assert caught.value.reason == reason
 
 
-def test_the_emulators_address_is_taken_from_the_usual_variable(
-    fake: FakePublisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", fake.address)
-    sink = PubsubSink(TOPIC)
-    assert isinstance(connect(TOPIC), RawConnection)
-    sink.send(batch(10, b"one"))
-    assert sink.drain(SOON)
-    assert fake.kept == [[b"one"]]
-    sink.close()
-
-
-def test_without_the_raw_channel_the_public_method_publishes_and_the_log_says_why(
-    fake: FakePublisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", fake.address)
-    transport = PublisherClient.get_transport_class("grpc")
-    monkeypatch.delattr(transport, "grpc_channel")
-    connection = connect(TOPIC)
-    assert isinstance(connection, PublicConnection)
-    assert "no raw channel" in caplog.text
-    fake.faults.append(Fault("UNAVAILABLE"))
-    sink = PubsubSink(TOPIC, connection=connection)
-    assert sink.check_topic(SOON)
-    sink.send(batch(10, b"one"))
-    assert sink.drain(SOON)
-    assert sink.counters.errors == Counter({"Unavailable": 1})
-    assert fake.kept == [[b"one"]]
-    sink.close()
-
-
-def test_without_an_emulator_the_librarys_own_channel_and_credentials_are_used(
-    fake: FakePublisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: dict[str, Any] = {}
-
-    def create_channel(host: str, **how: Any) -> grpc.Channel:
-        made.update(how, host=host)
-        return grpc.insecure_channel(fake.address)
-
-    credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr("google.auth.default", lambda *_, **__: (credentials, "shop"))
-    monkeypatch.setattr(PublisherClient.get_transport_class("grpc"), "create_channel", create_channel)
-    sink = PubsubSink(TOPIC)
-    sink.send(batch(10, b"one"))
-    assert sink.drain(SOON)
-    sink.close()
-    assert made["host"] == "pubsub.googleapis.com:443"
-    assert made["credentials"] is credentials
-    assert {"grpc.keepalive_time_ms", "grpc.max_reconnect_backoff_ms"} <= dict(made["options"]).keys()
-
-
-def test_requests_go_over_tls_with_the_channels_own_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    key, certificate = self_signed("localhost")
-    with serving(secured_by=grpc.ssl_server_credentials([(key, certificate)])) as fake:
-        channel = grpc.secure_channel(
-            fake.address.replace("127.0.0.1", "localhost"),
-            grpc.composite_channel_credentials(
-                grpc.ssl_channel_credentials(certificate), grpc.access_token_call_credentials("the-token")
-            ),
-        )
-        sink = PubsubSink(TOPIC, connection=RawConnection(channel, TOPIC))
-        sink.send(batch(10, b"one"))
-        assert sink.drain(SOON)
-        sink.close()
-    assert fake.kept == [[b"one"]]
-    assert fake.metadata[0]["authorization"] == "Bearer the-token"
-
-
 def test_an_error_in_another_thread_is_raised_and_nothing_hangs(fake: FakePublisher) -> None:
     sink = sink_for(fake, attempt_budget=iter([0.0]).__next__)
     sink.send(batch(10, b"one"))
@@ -409,23 +334,6 @@ def send_one() -> None:
     sink = PubsubSink(TOPIC)
     sink.send(batch(10, b"one"))
     sys.exit(0 if sink.drain(SOON) else 1)
-
-
-def test_importing_the_sink_does_not_import_grpc() -> None:
-    """Because what is imported before a fork may not be used after it."""
-    program = "import sys, diurnal_worker.sinks.pubsub; sys.exit('grpc' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: object, **__: object) -> None:
-        raise DefaultCredentialsError("none")  # type: ignore[no-untyped-call]
-
-    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr("google.auth.default", none)
-    with pytest.raises(PermanentSinkError, match="gcloud auth application-default login") as caught:
-        PubsubSink(TOPIC)
-    assert caught.value.reason == "CredentialsFailed"
 
 
 def test_a_service_that_comes_up_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,20 @@
-"""The way to Pub/Sub: the library's authenticated channel, with requests that are already bytes.
+"""The way to Pub/Sub: an authenticated channel, with requests that are already bytes.
 
-`PublisherClient` knows about credentials, endpoints and the emulator (PUBSUB_EMULATOR_HOST), and is used
-for nothing else: its `publish` costs more than everything before it. Where an installed version does not
-offer its channel, its public request method is used instead, and the log says why.
-
-The library is imported when a connection is made, never with this module, and always after a fork: gRPC
-does not survive one.
+Google's client is used for its channel at most: its `publish` costs more than everything before it. Where
+no such channel is to be had in the installed versions, the client's public request method is used, and the
+log says why.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from diurnal_worker.sinks import PermanentSinkError
+from diurnal_worker.sinks.channel import asks_for_the_library, library_client, light_channel
 from diurnal_worker.sinks.retries import Failure
 from diurnal_worker.sinks.wire import routing, topic_field
 
@@ -27,17 +24,6 @@ if TYPE_CHECKING:
 PUBLISH = "/google.pubsub.v1.Publisher/Publish"
 GET_TOPIC = "/google.pubsub.v1.Publisher/GetTopic"
 SLOW_PATH_THREADS = 8
-Option = tuple[str, int]
-RECONNECT: list[Option] = [
-    ("grpc.initial_reconnect_backoff_ms", 500),
-    ("grpc.max_reconnect_backoff_ms", 10_000),
-    ("grpc.keepalive_time_ms", 30_000),
-]
-"""gRPC waits up to two minutes between attempts to connect, and fails all requests meanwhile.
-
-Keepalive, as in the library's own channel, also makes the kernel give a silent connection up after 20 s
-(TCP_USER_TIMEOUT): without it, one whose packets were dropped for 30 s is silent for another 25.
-"""
 
 Answer = Callable[[Failure | None], None]
 log = logging.getLogger(__name__)
@@ -66,25 +52,10 @@ def connect(topic: str) -> Connection:
 
     Raises PermanentSinkError (CredentialsFailed) when there are no credentials.
     """
-    client = _client()
-    try:
-        channel = client.transport.grpc_channel
-        return RawConnection(channel, topic, close=client.transport.close)
-    except (AttributeError, TypeError) as missing:
-        log.warning("publishing by the library's slower public method: no raw channel in it (%s)", missing)
-        return PublicConnection(client, topic)
-
-
-def _client() -> Any:
-    """The library's client, on a channel that looks for a lost service again within seconds."""
     from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud.pubsub_v1 import PublisherClient
 
-    transport = PublisherClient.get_transport_class("grpc")
     try:
-        if address := os.environ.get("PUBSUB_EMULATOR_HOST"):
-            return PublisherClient(transport=transport(channel=_emulator_channel(address)))
-        return PublisherClient(transport=partial(transport, channel=partial(_service_channel, transport)))
+        return _by_the_library(topic) if asks_for_the_library(os.environ) else _lightly(topic)
     except DefaultCredentialsError as none:
         raise PermanentSinkError(
             "CredentialsFailed",
@@ -93,17 +64,22 @@ def _client() -> Any:
         ) from none
 
 
-def _emulator_channel(address: str) -> grpc.Channel:
-    import grpc
+def _lightly(topic: str) -> Connection:
+    try:
+        return RawConnection(light_channel(), topic)
+    except (ImportError, AttributeError, TypeError) as missing:
+        log.warning("publishing by the library: no channel without it is to be had here (%s)", missing)
+        return _by_the_library(topic)
 
-    return grpc.insecure_channel(address, options=RECONNECT)
 
-
-def _service_channel(
-    transport: Any, host: str, *, options: Sequence[Option] = (), **how: Any
-) -> grpc.Channel:
-    channel: grpc.Channel = transport.create_channel(host, options=[*options, *RECONNECT], **how)
-    return channel
+def _by_the_library(topic: str) -> Connection:
+    client = library_client()
+    try:
+        channel = client.transport.grpc_channel
+        return RawConnection(channel, topic, close=client.transport.close)
+    except (AttributeError, TypeError) as missing:
+        log.warning("publishing by the library's slower public method: no raw channel in it (%s)", missing)
+        return PublicConnection(client, topic)
 
 
 class RawConnection:
