@@ -32,5 +32,5 @@ def test_the_quick_one_keeps_its_keys() -> None:
 def test_a_slow_generator_and_a_large_worker_are_named() -> None:
     assert quick.beyond(REACHED | {"generation_vs_textbook": 90.0, "rss_mb": 400.0}) == [
         "generation_vs_textbook is 90.0, below 200",
-        "rss_mb is 400.0, above 160",
+        "rss_mb is 400.0, above 140",
     ]
