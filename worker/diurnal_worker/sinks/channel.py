@@ -57,7 +57,7 @@ def light_channel() -> grpc.Channel:
     from google.auth.transport.grpc import secure_authorized_channel
     from google.auth.transport.requests import Request
 
-    http = Request()  # type: ignore[no-untyped-call]
+    http = Request()
     credentials, _ = google.auth.default(scopes=SCOPES, request=http)
     channel: grpc.Channel = secure_authorized_channel(  # type: ignore[no-untyped-call]
         credentials, http, SERVICE, grpc.ssl_channel_credentials(), options=OPTIONS
