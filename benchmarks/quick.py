@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import parts
+from diurnal_worker import ENVIRONMENT
 
 HERE = Path(__file__).parent
 ROWS = {
@@ -64,8 +65,8 @@ middle, and a throttled worker, which cost little."""
 
 
 def measure(address: str, *names: str, **environment: str) -> dict[str, parts.Figures]:
-    """Runs parts in one process of their own."""
-    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": address, **environment}
+    """Runs parts in one process of their own, which is started as workers are."""
+    environment = {**ENVIRONMENT, **os.environ, "PUBSUB_EMULATOR_HOST": address, **environment}
     command = [sys.executable, str(HERE / "parts.py"), *names]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     figures: dict[str, parts.Figures] = json.loads(done.stdout)

@@ -6,6 +6,7 @@ are ended by their own pid, never by name.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from diurnal_worker import ENVIRONMENT
 from diurnal_worker.local import DRAIN_SECONDS, DRAINED, ENDED, FAILED
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class Supervisor:
         with self._log(shard).open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "diurnal_worker.local", str(self._state), str(shard)],
+                env={**ENVIRONMENT, **os.environ},
                 stdin=subprocess.PIPE,
                 stderr=log,
                 pass_fds=self._inherited,

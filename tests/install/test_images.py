@@ -12,6 +12,8 @@ import pytest
 from packaging import tags
 from packaging.utils import parse_wheel_filename
 
+from diurnal_worker import ENVIRONMENT
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("worker", "operator")
 BIN = Path(sys.executable).parent
@@ -19,6 +21,9 @@ LINUX = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)] + [
     "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"
 ]  # fmt: skip
 """What a slim base of Debian 12 takes, best first (PEP 600)."""
+
+
+OF_WORKERS = r"# As worker/.*\nENV OPENBLAS.*\n"
 
 
 def dockerfile(part: str) -> str:
@@ -54,9 +59,14 @@ def test_the_two_dockerfiles_differ_in_their_part_alone() -> None:
         re.sub(
             rf"(?m)^# The .*$|description=.*$|(Dockerfile\.|diurnal-|trim.py ){part}|{part}\.txt", "", text
         )
-        for part, text in ((part, dockerfile(part)) for part in PARTS)
+        for part, text in ((part, re.sub(OF_WORKERS, "", dockerfile(part))) for part in PARTS)
     )
     assert worker == operator
+
+
+def test_a_pods_worker_is_started_as_any_other() -> None:
+    [line] = re.findall(r"(?m)^ENV (OPENBLAS.*)$", dockerfile("worker"))
+    assert dict(each.split("=") for each in line.split()) == ENVIRONMENT
 
 
 @pytest.mark.parametrize("part", PARTS)

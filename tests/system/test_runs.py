@@ -102,6 +102,17 @@ def test_killed_again_and_again_with_other_shards_and_traffic_the_files_hold_exa
     assert_exactly_the_oracle(runner, tmp_path / "out")
 
 
+def test_workers_are_started_with_what_spares_them_memory_and_time(files: MakeRunner) -> None:
+    runner = files("--for", "2h", budget={"maxMessagesPerSecond": 10_000}, shards=2)
+    process = runner.start()
+    runner.await_progress(process)
+    for pid in runner.workers().values():
+        said = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        assert {f"{name}={value}" for name, value in ENVIRONMENT.items()} <= set(said)
+    process.send(signal.SIGTERM)
+    assert process.ended() == 128 + signal.SIGTERM
+
+
 def test_the_workers_of_a_killed_runner_hold_the_folder_until_they_are_gone(
     files: MakeRunner, tmp_path: Path
 ) -> None:
