@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from diurnal_worker import ENVIRONMENT
 from local_runs import (
     COMMAND,
     SOON,
