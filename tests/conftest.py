@@ -1,5 +1,6 @@
 """For all tests: long ones begin first, so that two processes end together; with and without the kernel."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test of the module runs without the compiled kernel, and with it."""
     if request.param == "kernel" and not kernel.load():
+        if os.environ.get("DIURNAL_REQUIRE_TOOLS") == "1":
+            pytest.fail("numba is not installed (DIURNAL_REQUIRE_TOOLS=1 asks for it)")
         pytest.skip("numba is not installed: pip install numba")
     yield
     kernel.unload()

@@ -32,6 +32,8 @@ from harness import (
     time_of,
 )
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 ANY_SHARDS = (1, 2, 3, 7, 64)
 FEW_SHARDS = st.sampled_from((1, 2, 3, 7))
 
