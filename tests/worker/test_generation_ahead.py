@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import NOTHING_YET, Batch
 from diurnal_worker.sources import load
@@ -30,7 +32,7 @@ class LateSink:
         return self._answered
 
 
-def shard_into(sink: LateSink, **budget: object) -> tuple[Shard, FakeClock]:
+def shard_into(sink: LateSink, **budget: Any) -> tuple[Shard, FakeClock]:
     plan = Run(spec(hours=None, **budget), shards=1).plan
     clock = FakeClock()
     workshop = build_workshop(plan, load("world-2025"), "lines")
