@@ -161,16 +161,24 @@ def library(fake: FakePublisher, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("variable", "host"),
+    ("variable", "value", "host", "why"),
     [
-        ("GOOGLE_API_USE_CLIENT_CERTIFICATE", "pubsub.googleapis.com:443"),
-        ("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "pubsub.elsewhere.example:443"),
+        ("GOOGLE_API_USE_CLIENT_CERTIFICATE", "true", "pubsub.googleapis.com:443", "certificate"),
+        ("GOOGLE_API_USE_MTLS_ENDPOINT", "always", "pubsub.mtls.googleapis.com:443", "MTLS_ENDPOINT is set"),
+        ("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "else.example", "pubsub.else.example:443", "DOMAIN is set"),
     ],
 )
-def test_what_the_library_alone_obeys_is_left_to_the_librarys_channel(
-    variable: str, host: str, fake: FakePublisher, library: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_what_the_library_alone_obeys_is_left_to_the_librarys_channel_and_the_log_says_why(
+    variable: str,
+    value: str,
+    host: str,
+    why: str,
+    fake: FakePublisher,
+    library: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv(variable, "false" if "USE" in variable else "elsewhere.example")
+    monkeypatch.setenv(variable, value)
     connection = connect(TOPIC)
     assert isinstance(connection, RawConnection)
     sink = PubsubSink(TOPIC, connection=connection)
@@ -180,6 +188,7 @@ def test_what_the_library_alone_obeys_is_left_to_the_librarys_channel(
     assert library["host"] == host
     options = dict(library["options"])
     assert {"grpc.keepalive_time_ms", "grpc.max_reconnect_backoff_ms"} <= options.keys()
+    assert why in caplog.text
 
 
 @pytest.mark.usefixtures("library")
@@ -189,7 +198,7 @@ def test_without_a_channel_of_google_auths_the_librarys_is_used_and_the_log_says
     monkeypatch.delattr("google.auth.transport.grpc.secure_authorized_channel")
     connection = connect(TOPIC)
     assert isinstance(connection, RawConnection)
-    assert "no channel without it" in caplog.text
+    assert "secure_authorized_channel" in caplog.text
     sink = PubsubSink(TOPIC, connection=connection)
     publish_one(sink)
     sink.close()

@@ -15,8 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import grpc
 
 Option = tuple[str, int]
@@ -32,31 +30,31 @@ OPTIONS: Final[Sequence[Option]] = (
 Keepalive, as in the library's own channel, also makes the kernel give a silent connection up after 20 s
 (TCP_USER_TIMEOUT): without it, one whose packets were dropped for 30 s is silent for another 25.
 """
-_THE_LIBRARYS_OWN: Final = (
-    "GOOGLE_API_USE_CLIENT_CERTIFICATE",
-    "GOOGLE_API_USE_MTLS_ENDPOINT",
-    "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
-)
+_THE_LIBRARYS_OWN: Final = ("GOOGLE_API_USE_MTLS_ENDPOINT", "GOOGLE_CLOUD_UNIVERSE_DOMAIN")
 
 
-def asks_for_the_library(environment: Mapping[str, str]) -> bool:
-    """Whether a variable is set that the library alone obeys; an emulator has no use for any."""
-    own = any(environment.get(name) for name in _THE_LIBRARYS_OWN)
-    return own and "PUBSUB_EMULATOR_HOST" not in environment
+class LibraryNeededError(Exception):
+    """The environment asks for a channel that only the library makes; the text says which."""
 
 
 def light_channel() -> grpc.Channel:
-    """A channel without the library; google.auth's DefaultCredentialsError when there are no credentials.
+    """A channel without the library.
 
+    Raises LibraryNeededError, and google.auth's DefaultCredentialsError when there are no credentials.
     https://googleapis.dev/python/google-auth/latest/reference/google.auth.transport.grpc.html
     """
     if address := os.environ.get("PUBSUB_EMULATOR_HOST"):
         return _plain(address)
     import google.auth
     import grpc
+    from google.auth.transport import mtls
     from google.auth.transport.grpc import secure_authorized_channel
     from google.auth.transport.requests import Request
 
+    if found := [name for name in _THE_LIBRARYS_OWN if os.environ.get(name)]:
+        raise LibraryNeededError(f"{found[0]} is set")
+    if mtls.should_use_client_cert():  # type: ignore[no-untyped-call]
+        raise LibraryNeededError("a certificate of the client's is to be used")
     http = Request()
     credentials, _ = google.auth.default(scopes=SCOPES, request=http)
     channel: grpc.Channel = secure_authorized_channel(  # type: ignore[no-untyped-call]

@@ -8,13 +8,12 @@ log says why.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from diurnal_worker.sinks import PermanentSinkError
-from diurnal_worker.sinks.channel import asks_for_the_library, library_client, light_channel
+from diurnal_worker.sinks.channel import LibraryNeededError, library_client, light_channel
 from diurnal_worker.sinks.retries import Failure
 from diurnal_worker.sinks.wire import routing, topic_field
 
@@ -55,7 +54,7 @@ def connect(topic: str) -> Connection:
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
-        return _by_the_library(topic) if asks_for_the_library(os.environ) else _lightly(topic)
+        return _lightly(topic)
     except DefaultCredentialsError as none:
         raise PermanentSinkError(
             "CredentialsFailed",
@@ -67,8 +66,8 @@ def connect(topic: str) -> Connection:
 def _lightly(topic: str) -> Connection:
     try:
         return RawConnection(light_channel(), topic)
-    except (ImportError, AttributeError, TypeError) as missing:
-        log.warning("publishing by the library: no channel without it is to be had here (%s)", missing)
+    except (LibraryNeededError, ImportError, AttributeError, TypeError) as why:
+        log.warning("publishing by the library's channel, for some 30 MB more: %s", why)
         return _by_the_library(topic)
 
 
