@@ -26,7 +26,8 @@ from diurnal_api.spec import Spec
 from diurnal_worker.checkpoints import StoreUnavailableError
 from diurnal_worker.dataset import Country, Dataset
 from diurnal_worker.shard import Settings, Shard, Workshop
-from diurnal_worker.sinks import NOTHING_YET, Batch
+from diurnal_worker.sinks import NOTHING_YET, Batch, Framing
+from diurnal_worker.sinks.counters import Counters
 from diurnal_worker.timeline import ALL_SLOTS
 from diurnal_worker.workshop import build_workshop
 
@@ -111,10 +112,11 @@ class Delivery:
 class FakeSink:
     """At-least-once: batches arrive some time after they are sent, answers come later still."""
 
-    framing = "lines"
+    framing: Framing = "lines"
 
     def __init__(self, run: Run, shard: int) -> None:
         self._run, self._shard = run, shard
+        self.counters = Counters()
         self._until = NOTHING_YET
         self._window: list[Delivery] = []
         self.waited = 0.0
@@ -150,6 +152,9 @@ class FakeSink:
         while self._window and self._window[0].answered <= self._run.clock.now + timeout:
             self._until = self._window.pop(0).until
         return drained
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     def crash(self) -> None:
         """What has not arrived may arrive all the same, or never."""
@@ -217,6 +222,7 @@ class Run:
         self._clocks = np.zeros(SLOTS, np.int64)
         self._checkpoints: dict[tuple[int, int], Checkpoint] = {}
         self._alive: dict[int, Shard] = {}
+        self._sinks: dict[int, FakeSink] = {}
         self._wakes: list[tuple[float, int, int]] = []
         self._order = 0
         self._status_due = 0.0
@@ -242,17 +248,16 @@ class Run:
 
     def kill(self, shard: int, away: float = 0.5) -> None:
         """SIGKILL; the supervisor starts it again after `away` seconds."""
-        victim = self._alive.pop(shard, None)
-        if victim is None:
+        if self._alive.pop(shard, None) is None:
             return
-        self._bury(shard, victim)
+        self._bury(shard)
         self._wakes = [wake for wake in self._wakes if wake[2] != shard]
         heapq.heapify(self._wakes)
         self._wake(shard, self.clock.now + away)
 
     def kill_all(self) -> None:
-        for shard, victim in sorted(self._alive.items()):
-            self._bury(shard, victim)
+        for shard in sorted(self._alive):
+            self._bury(shard)
         self._alive.clear()
         self._wakes.clear()
 
@@ -268,7 +273,7 @@ class Run:
                 except StoreUnavailableError:
                     continue
             if not stopped:
-                self._bury(number, shard)
+                self._bury(number)
             drained = drained and stopped
         self.clock.now += STOP_SECONDS
         self._alive.clear()
@@ -388,13 +393,15 @@ class Run:
             wait = shard.step()
         except Crashed:
             if number in self._alive:
-                self._bury(number, self._alive.pop(number))
+                del self._alive[number]
+                self._bury(number)
             self._wake(number, self.clock.now + 0.5)
             return
         if wait is None:
             assert shard.ended is not None
             return
-        waited, shard.sink.waited = shard.sink.waited, 0.0
+        sink = self._sinks[number]
+        waited, sink.waited = sink.waited, 0.0
         busy = 0.0 if wait else self.step_seconds * self.random.random()
         self._wake(number, self.clock.now + max(wait, waited, busy, 1e-9))
 
@@ -410,11 +417,11 @@ class Run:
             self.settings,
             self.checkpoint(number),
         )
-        self._alive[number] = shard
+        self._alive[number], self._sinks[number] = shard, sink
         return shard
 
-    def _bury(self, number: int, shard: Shard) -> None:
-        shard.sink.crash()
+    def _bury(self, number: int) -> None:
+        self._sinks[number].crash()
         stored = self.checkpoint(number)
         if stored is not None:
             self.crashes.append(CrashWindow(earliest(stored.position), stored.reach))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from diurnal_worker.shard import Settings, Shard
-from diurnal_worker.sinks import NOTHING_YET, Batch
+from diurnal_worker.sinks import NOTHING_YET, Batch, Framing
+from diurnal_worker.sinks.counters import Counters
 from diurnal_worker.sources import load
 from diurnal_worker.workshop import build_workshop
 from harness import FakeClock, Run, spec
@@ -15,9 +16,10 @@ from test_low_rate import CountingStore
 class LateSink:
     """Answers for a batch when it gets the next one; with ``room_for`` messages it is full."""
 
-    framing = "lines"
+    framing: Framing = "lines"
 
     def __init__(self, room_for: int) -> None:
+        self.counters = Counters()
         self.messages, self._room_for = 0, room_for
         self._answered = self.last = NOTHING_YET
 
@@ -30,6 +32,12 @@ class LateSink:
 
     def acknowledged(self) -> int:
         return self._answered
+
+    def drain(self, timeout: float) -> bool:
+        return False
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
 
 def shard_into(sink: LateSink, **budget: Any) -> tuple[Shard, FakeClock]:

@@ -14,6 +14,7 @@ from google.api_core.gapic_v1 import routing_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diurnal_api.money import REQUEST_MINIMUM_BYTES, billed_message_bytes
 from diurnal_worker.sinks import (
     NOTHING_YET,
     Batch,
@@ -24,7 +25,6 @@ from diurnal_worker.sinks import (
     retries,
 )
 from diurnal_worker.sinks.connection import RawConnection
-from diurnal_worker.sinks.counters import BILLED_AT_LEAST
 from diurnal_worker.sinks.inflight import FLOOR
 from diurnal_worker.sinks.pubsub import PubsubSink
 from diurnal_worker.sinks.wire import message_field
@@ -150,7 +150,14 @@ def test_a_lost_answer_repeats_the_same_messages_and_is_charged_twice(
     assert fake.kept == [[b"one"], [b"one"]]
     assert sink.counters.messages == 1
     assert sink.counters.attempted_messages == 2
-    assert sink.counters.billed_bytes == 2 * BILLED_AT_LEAST
+    assert sink.counters.billed_bytes == 2 * REQUEST_MINIMUM_BYTES
+
+
+def test_what_the_service_bills_is_counted_message_by_message(sink: PubsubSink) -> None:
+    """Each message costs its body, 20 bytes and its id (https://cloud.google.com/pubsub/pricing)."""
+    sink.send(batch(10, *[bytes(400)] * 50))
+    assert sink.drain(SOON)
+    assert sink.counters.billed_bytes == 50 * billed_message_bytes(400)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from diurnal_api.layout import Segment, cut, earliest, furthest, merge, parse_position, slots_of
-from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
 from diurnal_worker.account import Account
 from diurnal_worker.arrivals import Arrivals
 from diurnal_worker.batching import spans
@@ -28,7 +27,8 @@ from diurnal_worker.checkpoints import (
 )
 from diurnal_worker.pace import Pace, Schedule
 from diurnal_worker.prepared import Prepared
-from diurnal_worker.sinks import Batch, PermanentSinkError
+from diurnal_worker.sinks import Batch, KeepingSink, PermanentSinkError
+from diurnal_worker.sinks.wire import billed_bytes
 from diurnal_worker.totals import Total
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from diurnal_worker.encoding import Encoder
     from diurnal_worker.events import EventMaker, Events
     from diurnal_worker.rows import Rows
+    from diurnal_worker.sinks import Sink
     from diurnal_worker.tally import Tally
     from diurnal_worker.timeline import Stretch, Timeline
 
 _SECOND: Final = 1_000_000
-_FRAME_BYTES: Final = 6
 _ASK_AGAIN: Final = 0.02
 
 
@@ -97,7 +97,7 @@ class Shard:
     number: int
     plan: Plan
     workshop: Workshop
-    sink: Any
+    sink: Sink
     store: CheckpointStore
     clock: Clock
     settings: Settings
@@ -125,6 +125,7 @@ class Shard:
         ended_at = self.found.total if self.found else None
         self._total_before = self.plan.reached if ended_at is None else ended_at
         self._schedule = Schedule(self.settings.tolerance)
+        self._keeping = self.sink if isinstance(self.sink, KeepingSink) else None
         self._obey_pace()
         self._saved_at = self.clock.monotonic()
         self._due_at = self._saved_at + self.settings.checkpoint
@@ -209,7 +210,7 @@ class Shard:
             return True
         try:
             self._finish_the_microsecond()
-            drained = bool(self.sink.drain(timeout))
+            drained = self.sink.drain(timeout)
             if drained:
                 self._reach = max(earliest(self._frontier), self._promised_before)
             self._checkpoint(self._reach)
@@ -268,17 +269,14 @@ class Shard:
 
     def _has_room(self, size: int) -> bool:
         """Whether the sink takes so many bytes; waits a little for it."""
-        room = getattr(self.sink, "room", None)
-        if room is None:
-            return True
         before = self.clock.monotonic()
-        found = bool(room(size, self.settings.poll))
+        found = self.sink.room(size, self.settings.poll)
         self.account.waited(self.clock.monotonic() - before, "sink")
         return found
 
     def _too_much_is_on_its_way(self, events: int) -> bool:
         """Whether a throttled shard waits for answers; a sink that keeps what it takes gives none."""
-        if hasattr(self.sink, "commit"):
+        if self._keeping is not None:
             return False
         answered = self.sink.acknowledged()
         while self._unanswered and self._unanswered[0][0] <= answered:
@@ -322,7 +320,7 @@ class Shard:
 
     def _wait_for_the_slowest(self) -> float:
         """A leader says where it stands and pauses: what it is ahead is not sprinted after by the others."""
-        if self.sink.acknowledged() > earliest(self._segments) or hasattr(self.sink, "commit"):
+        if self._keeping is not None or self.sink.acknowledged() > earliest(self._segments):
             self._checkpoint(self._reach_from(earliest(self._frontier)))
         return self._rest(self.settings.poll, "skew")
 
@@ -365,8 +363,8 @@ class Shard:
         """Awaits the last acknowledgements, then records the end."""
         assert self._end is not None  # only called then
         self.sink.drain(self.settings.poll)
-        if hasattr(self.sink, "finish"):
-            self.sink.finish()
+        if self._keeping is not None:
+            self._keeping.finish()
         self._checkpoint(self._end.clock)
         if earliest(self._segments) < self._end.clock:
             return self.settings.poll
@@ -375,11 +373,11 @@ class Shard:
 
     def _checkpoint(self, reach: int) -> None:
         """Stores where the shard stands and how far it may now go."""
-        marks = self.sink.commit() if hasattr(self.sink, "commit") else {}
+        marks = self._keeping.commit() if self._keeping is not None else {}
         self._settle(self.sink.acknowledged())
         self._save(marks, self._tallied(), max(reach, self._reach))
-        if hasattr(self.sink, "committed"):
-            self.sink.committed()
+        if self._keeping is not None:
+            self._keeping.committed()
         self._learn_speed()
 
     def _tallied(self) -> dict[str, Any]:
@@ -443,7 +441,7 @@ class Shard:
 
     def _fail(self, error: PermanentSinkError) -> None:
         """Keeps what was acknowledged before a permanent error, and says what it was."""
-        if hasattr(self.sink, "commit"):  # nothing since the last checkpoint counts
+        if self._keeping is not None:  # nothing since the last checkpoint counts
             if self.found is None:
                 self._save({}, {}, self._reach)
         else:
@@ -480,8 +478,7 @@ def _part(stretch: Stretch, begin: int, end: int) -> Stretch:
 
 
 def _cost(payload: int, messages: int) -> Spent:
-    """What a batch is billed: bodies and the service's overhead, at least the minimum of a request."""
+    """What a batch is billed; one without messages is never sent."""
     if not messages:
         return Spent()
-    overhead = (MESSAGE_OVERHEAD_BYTES + MESSAGE_ID_BYTES - _FRAME_BYTES) * messages
-    return Spent(messages=messages, bytes=payload, billed_bytes=billed_request_bytes(payload + overhead))
+    return Spent(messages=messages, bytes=payload, billed_bytes=billed_bytes(payload, messages))

@@ -10,7 +10,10 @@ Importing this package imports no sink: each lives in its own module, with its o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from diurnal_worker.sinks.counters import Counters
 
 Framing = Literal["pubsub", "lines"]
 """How messages are framed: as fields of a PublishRequest, or one a line with a newline at its end."""
@@ -45,10 +48,21 @@ class Sink(Protocol):
         """How this sink wants its messages framed."""
         ...
 
+    @property
+    def counters(self) -> Counters:
+        """What was sent, and how it was answered."""
+        ...
+
     def send(self, batch: Batch) -> None:
         """Takes a batch; blocks while the sink holds as much as it may (back-pressure).
 
         Raises PermanentSinkError when the sink has failed for good, in this batch or an earlier one.
+        """
+        ...
+
+    def room(self, size: int, timeout: float) -> bool:
+        """Waits at most `timeout` seconds until `send` takes `size` bytes without blocking; whether it
+        does. For a caller that has a lease to renew or a signal to obey meanwhile.
         """
         ...
 
@@ -67,6 +81,23 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepingSink(Sink, Protocol):
+    """A sink that answers for nothing by itself: what it took is durable with the next checkpoint."""
+
+    def commit(self) -> dict[str, Any]:
+        """Makes everything taken durable; returns marks, which the checkpoint keeps for a successor."""
+        ...
+
+    def committed(self) -> None:
+        """The checkpoint with the last marks is stored."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing follows: what is open is closed by the next `commit`."""
+        ...
+
+
 class SinkError(Exception):
     """A sink could not do its work. Both kinds are named by their remedy."""
 
@@ -79,10 +110,6 @@ class SinkError(Exception):
         self.reason = reason
         self.message = message
         self.until = until
-
-    def __reduce__(self) -> tuple[type[SinkError], tuple[str, str, int]]:
-        """Survives pickling, for runners that hand errors from one process to another."""
-        return type(self), (self.reason, self.message, self.until)
 
 
 class PermanentSinkError(SinkError):

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 
 from diurnal_api.metrics import LATENCY_BOUNDS
 
-BILLED_AT_LEAST = 1000
-"""Bytes that Pub/Sub bills for a request, however small (https://cloud.google.com/pubsub/pricing)."""
-
 
 @dataclass(slots=True)
 class Counters:
@@ -31,11 +28,11 @@ class Counters:
     latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     latency_seconds: float = 0.0
 
-    def attempted(self, messages: int, size: int) -> None:
-        """A request of `size` bytes goes out."""
+    def attempted(self, messages: int, billed_bytes: int = 0) -> None:
+        """A request goes out; `billed_bytes`: what it costs, where it costs anything."""
         self.attempts += 1
         self.attempted_messages += messages
-        self.billed_bytes += max(BILLED_AT_LEAST, size)
+        self.billed_bytes += billed_bytes
 
     def acknowledged(self, messages: int, size: int, seconds: float) -> None:
         """A request was acknowledged `seconds` after its attempt began."""

@@ -17,10 +17,13 @@ class DiscardSink:
 
     def send(self, batch: Batch) -> None:
         """Throws the batch away."""
-        self.counters.attempts += 1
-        self.counters.attempted_messages += batch.messages
+        self.counters.attempted(batch.messages)
         self.counters.acknowledged(batch.messages, batch.payload.nbytes, 0.0)
         self._until = batch.until
+
+    def room(self, size: int, timeout: float) -> bool:  # noqa: ARG002 (the protocol's)
+        """There is always room."""
+        return True
 
     def acknowledged(self) -> int:
         """The end of the last batch."""

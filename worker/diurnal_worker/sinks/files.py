@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from diurnal_api.instants import HOUR, format_instant
 from diurnal_worker.sinks import NOTHING_YET, PermanentSinkError
+from diurnal_worker.sinks.counters import Counters
 
 if TYPE_CHECKING:
     from diurnal_worker.sinks import Batch
@@ -43,6 +44,7 @@ class FileSink:
     ) -> None:
         self._folder, self._name, self._suffix = folder, name, ".jsonl.gz" if compress else ".jsonl"
         self._compress = compress
+        self.counters = Counters()
         self._written, self._durable = clock, NOTHING_YET
         self._file: BinaryIO | None = None
         self._path: str | None = None
@@ -61,7 +63,9 @@ class FileSink:
         if batch.messages:
             if self._file is None:
                 self._open(hour)
+            self.counters.attempted(batch.messages)
             self._write(batch.payload)
+            self.counters.acknowledged(batch.messages, batch.payload.nbytes, 0.0)
         self._written = batch.until
         if batch.until % HOUR == 0 and self._file is not None:
             self.finish()

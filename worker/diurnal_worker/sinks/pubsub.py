@@ -22,7 +22,7 @@ from diurnal_worker.sinks.delayed import Delayed
 from diurnal_worker.sinks.inflight import InFlight
 from diurnal_worker.sinks.retries import OVERLOAD, Failure, Verdict, backoff, classify, explain
 from diurnal_worker.sinks.window import Window
-from diurnal_worker.sinks.wire import MOST_BYTES, MOST_MESSAGES, topic_field
+from diurnal_worker.sinks.wire import MOST_BYTES, MOST_MESSAGES, billed_bytes, topic_field
 
 ATTEMPT_SECONDS = 10.0
 SHORTEST_ATTEMPT = 0.05
@@ -112,9 +112,7 @@ class PubsubSink:
         self._attempt(_Request(number, self._prefix + batch.payload, batch.messages, was_full=was_full))
 
     def room(self, size: int, timeout: float) -> bool:
-        """Waits at most `timeout` seconds until a batch of `size` bytes can be sent without waiting;
-        whether it can. For a caller that has a lease to renew or a signal to obey meanwhile.
-        """
+        """Waits at most `timeout` seconds until a batch of `size` bytes can be sent without waiting."""
         with self._changed:
             return self._changed.wait_for(lambda: self._has_room(size), timeout)
 
@@ -196,7 +194,8 @@ class PubsubSink:
             if self._failure or self._closed:
                 self._forget(request)
                 return
-            self.counters.attempted(request.messages, len(request.data))
+            payload = len(request.data) - len(self._prefix)
+            self.counters.attempted(request.messages, billed_bytes(payload, request.messages))
             request.sent_at = time.monotonic()
             request.delivered_then = self._in_flight.delivered
         self._publish(request, seconds)

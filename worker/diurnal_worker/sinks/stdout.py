@@ -34,8 +34,7 @@ class StdoutSink:
 
     def send(self, batch: Batch) -> None:
         """Writes the batch. Raises PermanentSinkError (OutputClosed) when nobody reads any more."""
-        self.counters.attempts += 1
-        self.counters.attempted_messages += batch.messages
+        self.counters.attempted(batch.messages)
         try:
             self._output.write(batch.payload)
             self._output.flush()
@@ -46,6 +45,10 @@ class StdoutSink:
             ) from closed
         self.counters.acknowledged(batch.messages, batch.payload.nbytes, 0.0)
         self._until = batch.until
+
+    def room(self, size: int, timeout: float) -> bool:  # noqa: ARG002 (the protocol's)
+        """There is always room."""
+        return True
 
     def acknowledged(self) -> int:
         """The end of the last batch that was written."""

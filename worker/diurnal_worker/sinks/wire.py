@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from diurnal_api.money import MESSAGE_ID_BYTES, MESSAGE_OVERHEAD_BYTES, billed_request_bytes
 from diurnal_worker.text import varint
 
+FRAME_BYTES = 6
+"""Around the data of a message of 128 to 16,383 bytes: two tags and two lengths."""
 MOST_MESSAGES = 1000
 MOST_BYTES = 10_000_000
 """What Pub/Sub takes in one request (https://cloud.google.com/pubsub/quotas#resource_limits)."""
@@ -25,6 +28,12 @@ def message_field(data: bytes) -> bytes:
     """One message with this data and no attributes, framed as the `messages` field of a request."""
     message = b"\x0a" + varint(len(data)) + data
     return b"\x12" + varint(len(message)) + message
+
+
+def billed_bytes(payload: int, messages: int) -> int:
+    """What Pub/Sub bills for a request with so many framed messages in so many bytes."""
+    overhead = MESSAGE_OVERHEAD_BYTES + MESSAGE_ID_BYTES - FRAME_BYTES
+    return billed_request_bytes(payload + overhead * messages)
 
 
 def routing(topic: str) -> tuple[tuple[str, str], ...]:
