@@ -18,6 +18,7 @@ from diurnal_api.sink import Sink
 from diurnal_api.traffic import Traffic
 
 MAX_EPOCH = 999_999_999
+MAX_REGIMES = 256
 
 SegmentText = Annotated[
     Text,
@@ -110,7 +111,7 @@ class Plan(Recorded):
     population: PlannedPopulation = Field(description="The population of the run.")
     regimes: Annotated[tuple[Regime, ...], Strict(False)] = Field(
         min_length=1,
-        max_length=256,
+        max_length=MAX_REGIMES,
         description="What is simulated, in the order of simulated time.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )

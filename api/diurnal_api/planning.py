@@ -16,7 +16,7 @@ from diurnal_api.money import (
     messages_per_second,
     total_messages,
 )
-from diurnal_api.plan import DatasetRef, Pace, Plan, PlannedPopulation, Regime
+from diurnal_api.plan import MAX_REGIMES, DatasetRef, Pace, Plan, PlannedPopulation, Regime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,10 @@ class PlanError(ValueError):
 
 class UnchangeableError(PlanError):
     """A change that a run cannot make; the text names the field and the remedy."""
+
+
+class TooManyRegimesError(UnchangeableError):
+    """The run has had as many traffics as a plan holds; the text says how to go on."""
 
 
 class BudgetTooSmallError(PlanError):
@@ -109,6 +113,11 @@ def next_plan(plan: Plan, spec: Spec, shards: int, position: Sequence[Segment], 
     if spec.traffic != regimes[-1].traffic:
         begin = max(reach, furthest(position))
         regimes = (*(r for r in regimes if r.start < begin), Regime(start=begin, traffic=spec.traffic))
+        if len(regimes) > MAX_REGIMES:
+            raise TooManyRegimesError(
+                f"spec.traffic changed {MAX_REGIMES - 1} times in this run, which is as often as a plan can "
+                "tell: put it back, or begin a new run with another spec.restartNonce"
+            )
     return repaced.model_copy(
         update={
             "epoch": int(plan.epoch) + 1,

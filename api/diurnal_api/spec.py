@@ -67,6 +67,13 @@ class Spec(Model):
         _only_with_a_new_nonce("clock.start", "clock.start"),
         _only_with_a_new_nonce("events", "events"),
         _only_with_a_new_nonce("sink", "sink"),
+        Rule(
+            "!has(self.sink.stdout) || !has(self.events) || !has(self.events.encoding) || "
+            "self.events.encoding != 'Avro'",
+            "Avro has no lines: use encoding JSON, or another sink than stdout",
+            lambda spec: spec.sink.stdout is None or spec.events.encoding != "Avro",
+            "events.encoding",
+        ),
     )
 
     shards: Whole = Field(

@@ -153,7 +153,7 @@ class Cluster:
         return None
 
     async def _looked_closer(self, seen: Observation, namespace: str, selector: str) -> Observation:
-        """What is read only where it matters: the pods of shards that do not start, the others' claims."""
+        """What is read only where it matters: the pods of shards that do not come up, the others' claims."""
         with suppress(ValidationError):
             if found := suspects(Situation.of(seen), self._settings.waits.unclaimed):
                 shards = ",".join(map(str, found[:_EXAMPLES]))

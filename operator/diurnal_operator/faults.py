@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from diurnal_api.instants import parse_instant
 from diurnal_api.names import LABEL_SHARD
 from diurnal_operator.halting import Halt
 from diurnal_operator.observation import Object, label_number
@@ -30,11 +31,30 @@ def fault_of(situation: Situation, settings: Settings) -> Halt | None:
 
 
 def suspects(situation: Situation, seconds: float) -> list[int]:
-    """Shards whose Lease nobody took for that long although their Deployment has a pod."""
+    """Shards whose Deployment has a pod, but for that long nobody who took its Lease, or who is available."""
+    return sorted({*_never_taken(situation, seconds), *_unavailable(situation, seconds)})
+
+
+def _never_taken(situation: Situation, seconds: float) -> list[int]:
     return [
         shard
-        for shard, seen in sorted(situation.leases.items())
+        for shard, seen in situation.leases.items()
         if not seen.was_held and seen.unchanged >= seconds and _has_pods(situation.deployments.get(shard))
+    ]
+
+
+def _unavailable(situation: Situation, seconds: float) -> list[int]:
+    """By the Deployment's condition, for a worker that crashes again and again renews its Lease each time."""
+    since = situation.seen.now - round(seconds * 1e6)
+    return [
+        shard
+        for shard, deployed in situation.deployments.items()
+        if _has_pods(deployed)
+        and any(
+            (condition.get("type"), condition.get("status")) == ("Available", "False")
+            and parse_instant(str(condition.get("lastTransitionTime"))) <= since
+            for condition in (deployed.get("status") or {}).get("conditions") or []
+        )
     ]
 
 
@@ -62,7 +82,8 @@ def _no_pods(situation: Situation) -> Halt | None:
 
 
 def _unclaimed(situation: Situation, settings: Settings) -> Halt | None:
-    waiting = set(suspects(situation, settings.waits.unclaimed))
+    seconds = settings.waits.unclaimed
+    waiting, never_taken = suspects(situation, seconds), _never_taken(situation, seconds)
     for pod in situation.seen.pods:
         shard = label_number(pod, LABEL_SHARD)
         if shard not in waiting:
@@ -70,7 +91,7 @@ def _unclaimed(situation: Situation, settings: Settings) -> Halt | None:
         if reason := _hopeless(pod):
             text = f"shard {shard}: {reason.get('message') or reason['reason']}"
             return Halt(reason["reason"], text, stalled=True)
-        if (pod.get("status") or {}).get("phase") == "Running":
+        if shard in never_taken and (pod.get("status") or {}).get("phase") == "Running":
             return Halt("LeaseNotTaken", _no_binding(situation, shard), stalled=True)
     return None
 

@@ -60,7 +60,7 @@ class Rejected:
 class Observation:
     """One look at a simulation and what belongs to it; ``now`` is wall time in microseconds since 1970.
 
-    ``pods`` are those of shards whose Lease nobody took for long; ``claims`` are those of the other
+    ``pods`` are those of shards that do not come up (faults.suspects); ``claims`` are those of the other
     simulations, read only where a ceiling is set. ``rejected`` is what the API server last refused to make.
     """
 

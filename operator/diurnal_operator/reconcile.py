@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from diurnal_api.layout import Segment, parse_position
 from diurnal_api.plan import Pace, Plan
-from diurnal_api.planning import BudgetTooSmallError, UnchangeableError, pace_of
+from diurnal_api.planning import BudgetTooSmallError, TooManyRegimesError, UnchangeableError, pace_of
 from diurnal_api.status import Status
 from diurnal_operator import rollout
 from diurnal_operator.admission import refusal_of
@@ -93,7 +93,8 @@ class _Reconcile:
         try:
             following = self._next(plan)
         except UnchangeableError as error:
-            return self._told(plan, halt=Halt("ImmutableField", str(error), stalled=True))
+            reason = "TooManyRegimes" if isinstance(error, TooManyRegimesError) else "ImmutableField"
+            return self._told(plan, halt=Halt(reason, str(error), stalled=True))
         if self.situation.has_unnoted_loss:
             return self._noted(plan)
         draining = rollout.drain(self.situation, plan, self.settings)

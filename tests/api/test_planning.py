@@ -8,6 +8,7 @@ from diurnal_api.layout import Segment, start_position
 from diurnal_api.plan import Plan
 from diurnal_api.planning import (
     BudgetTooSmallError,
+    TooManyRegimesError,
     UnchangeableError,
     first_plan,
     largest_billed_message,
@@ -99,6 +100,17 @@ def test_other_traffic_never_holds_before_a_clock_that_has_passed() -> None:
     spec = spec_of(traffic={"rate": {"eventsPerSecond": 3}})
     following = next_plan(plan_of(spec_of()), spec, 1, POSITION, START)
     assert following.regimes[-1].start == START + 2 * HOUR
+
+
+def test_a_run_is_refused_more_traffics_than_its_plan_can_hold() -> None:
+    plan = plan_of(spec_of())
+    for number in range(1, 256):
+        spec = spec_of(traffic={"rate": {"eventsPerSecond": number}})
+        plan = next_plan(plan, spec, 1, POSITION, START + (3 + number) * HOUR)
+    assert Plan.model_validate(plan.model_dump(mode="json", by_alias=True, exclude_none=True)) == plan
+    another = spec_of(traffic={"rate": {"eventsPerSecond": 1000}})
+    with pytest.raises(TooManyRegimesError, match=r"spec\.traffic changed 255 times.*restartNonce"):
+        next_plan(plan, another, 1, POSITION, START + 400 * HOUR)
 
 
 def test_a_regime_that_nobody_reached_is_replaced() -> None:

@@ -117,6 +117,11 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"sink": {}}, "spec.sink", "set exactly one of pubsub, stdout, discard"),
     ({"sink": {"stdout": {}, "discard": {}}}, "spec.sink", "set exactly one of pubsub, stdout, discard"),
+    (
+        {"sink": {"stdout": {}}, "events": {"encoding": "Avro"}},
+        "spec.events.encoding",
+        "Avro has no lines: use encoding JSON, or another sink than stdout",
+    ),
     ({"sink": "discard"}, "spec.sink", "must be a mapping of fields, not the text 'discard'"),
     ({"suspend": "yes"}, "spec.suspend", "must be true or false, not the text 'yes'"),
     # clock

@@ -21,7 +21,7 @@ from diurnal_operator.reconcile import Decision, reconcile
 from diurnal_operator.settings import Settings
 
 UID = "0123abcd-0000-0000-0000-000000000000"
-QUIET = 3  # looks without a write, for a pod takes a round to be made and one to be ready
+QUIET = 4  # looks without a write: a pod is made, takes a Lease, after a lease if it was put back, is ready
 START = 1_767_225_600 * SECOND  # 2026-01-01
 
 

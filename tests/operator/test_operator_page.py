@@ -18,8 +18,8 @@ SILENT = frozenset({"HOSTNAME", *EMULATORS})
 NO_REASONS = frozenset(
     {
         # words of the API
-        "Background", "Deployment", "Event", "False", "Lease", "Normal", "Recreate", "ReplicaFailure",
-        "RuntimeDefault", "True", "Unknown", "Warning",
+        "Available", "Background", "Deployment", "Event", "False", "Lease", "Normal", "Recreate",
+        "ReplicaFailure", "RuntimeDefault", "True", "Unknown", "Warning",
         # types of conditions, units, states of checkpoints, names of types
         "Failed", "Gi", "Key", "Ki", "Mi", "Ready", "Reconciling", "Stalled", "Throttled", "Ti",
     }

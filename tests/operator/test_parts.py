@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import kopf
 import pytest
 from pydantic import ValidationError
 
-from diurnal_api.instants import MINUTE, SECOND
+from diurnal_api.instants import MINUTE, SECOND, format_instant
 from diurnal_api.layout import parse_position
 from diurnal_operator.conditions import camel_case
 from diurnal_operator.difference import contains
 from diurnal_operator.expiry import may_be_sealed
+from diurnal_operator.faults import fault_of, suspects
 from diurnal_operator.handlers import by_address, is_news
 from diurnal_operator.happenings import counted
 from diurnal_operator.health import Health
@@ -204,3 +206,44 @@ def test_the_objects_of_a_shard_are_what_pods_and_conventions_ask_for() -> None:
         [owner] = thing["metadata"]["ownerReferences"]
         assert owner["controller"] is True
         assert "blockOwnerDeletion" not in owner
+
+
+def deployed(since: int) -> dict[str, Any]:
+    """The status of a Deployment whose pod has not been available since then."""
+    return {
+        "replicas": 1,
+        "conditions": [{"type": "Available", "status": "False", "lastTransitionTime": format_instant(since)}],
+    }
+
+
+def pod(shard: int, reason: str) -> dict[str, Any]:
+    waiting = {"reason": reason, "message": "back-off 5m0s"}
+    return {
+        "metadata": {"labels": {"diurnal.dev/shard": str(shard)}},
+        "status": {"phase": "Running", "containerStatuses": [{"state": {"waiting": waiting}}]},
+    }
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(59, []), (61, [1])])
+def test_a_worker_that_stopped_coming_up_is_a_suspect_though_it_once_held_its_lease(
+    seconds: int, expected: list[int]
+) -> None:
+    world = ModelCluster()
+    world.create(shards=2)
+    world.settle()
+    seen = world.observe()
+    seen.deployments[1]["status"] = deployed(seen.now - seconds * SECOND)
+    assert all(lease.was_held for lease in seen.leases)
+    assert suspects(Situation.of(seen), 60.0) == expected
+    told = fault_of(Situation.of(replace(seen, pods=(pod(1, "CrashLoopBackOff"),))), world.settings)
+    assert (told.reason if told else None) == ("CrashLoopBackOff" if expected else None)
+
+
+def test_a_worker_that_held_its_lease_and_waits_is_not_said_to_lack_a_role_binding() -> None:
+    world = ModelCluster()
+    world.create(shards=1)
+    world.settle()
+    seen = world.observe()
+    seen.deployments[0]["status"] = deployed(seen.now - 100 * SECOND)
+    running = {"metadata": {"labels": {"diurnal.dev/shard": "0"}}, "status": {"phase": "Running"}}
+    assert fault_of(Situation.of(replace(seen, pods=(running,))), world.settings) is None

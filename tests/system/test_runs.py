@@ -103,6 +103,17 @@ def test_killed_again_and_again_with_other_shards_and_traffic_the_files_hold_exa
     assert_exactly_the_oracle(runner, tmp_path / "out")
 
 
+def test_avro_is_made_and_thrown_away_by_the_discard_sink(tmp_path: Path) -> None:
+    write_simulation(tmp_path / "avro.yaml", events={"encoding": "Avro"})
+    runner = LocalRunner(
+        tmp_path / "state",
+        [str(tmp_path / "avro.yaml"), "--for", "1h", "--sink", "discard", "--state", str(tmp_path / "state")],
+    )
+    process = runner.run()
+    assert process.ended() == 0, process.said()
+    assert sum(c.spent.messages for c in runner.checkpoints()) > 10_000
+
+
 def test_workers_are_started_with_what_spares_them_memory_and_time(files: MakeRunner) -> None:
     runner = files("--for", "2h", budget={"maxMessagesPerSecond": 10_000}, shards=2)
     process = runner.start()
@@ -239,6 +250,10 @@ REFUSED = {
     "a duration": (["FILE", "--for", "soon"], "is no duration: write 90s"),
     "a sink": (["FILE", "--sink", "kafka"], "is not one of files:DIR, pubsub, stdout, discard"),
     "Pub/Sub without a topic": (["FILE", "--sink", "pubsub", "--yes"], "--sink pubsub needs a topic"),
+    "Avro on standard output": (
+        ["FILE", "--set", "sink={stdout: {}}", "--set", "events.encoding=Avro"],
+        "Avro has no lines",
+    ),
     "Avro in files": (["FILE", "--set", "events.encoding=Avro"], "Avro has no lines"),
     "a dataset that is not there": (
         ["FILE", "--set", "population.countries={uri: nowhere.csv}"],

@@ -302,8 +302,9 @@ class Run:
         self.spec = wanted
         self.workshop = self._build()
         self._wakes.clear()
-        for number, shard in self._alive.items():
-            shard.repace(self.plan)
+        for number in range(int(self.plan.shards)):
+            if number in self._alive:
+                self._alive[number].repace(self.plan)
             self._wake(number, self.clock.now)
 
     # What shards see.

@@ -23,7 +23,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.cloud.pubsub_v1 import PublisherClient
 
 from diurnal_worker.sinks import Batch, PermanentSinkError
@@ -140,6 +140,17 @@ def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     monkeypatch.setattr("google.auth.default", none)
     with pytest.raises(PermanentSinkError, match="gcloud auth application-default login") as caught:
+        PubsubSink(TOPIC)
+    assert caught.value.reason == "CredentialsFailed"
+
+
+def test_credentials_that_do_not_serve_are_told_with_their_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise RefreshError("the pool does not exist")  # type: ignore[no-untyped-call]
+
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr("google.auth.default", refused)
+    with pytest.raises(PermanentSinkError, match="do not serve: the pool does not exist") as caught:
         PubsubSink(TOPIC)
     assert caught.value.reason == "CredentialsFailed"
 

@@ -390,6 +390,17 @@ def test_a_stop_between_batches_of_one_microsecond_repeats_nothing(most: int) ->
     assert len(run.received()) > 100
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_another_pace_between_batches_of_one_microsecond_repeats_nothing(seed: int) -> None:
+    run = Run(dense(150), 2, seed=seed, settings=Settings(most_messages=1), most_in_flight=1000)
+    for speed in itertools.count(1):
+        if run.go(25):
+            break
+        run.repace(dense(150, clock__maxSpeed=speed * 1000))
+    assert_one_stream(run)
+    assert run.received().total() == len(run.received()) > 100
+
+
 def test_a_total_within_a_microsecond_is_gone_on_with_without_loss_or_repeat() -> None:
     whole = in_the_worlds_order(Run(dense(150), 1).plan)
     within = [n for n in range(1, len(whole)) if time_of(whole[n - 1]) == time_of(whole[n])]

@@ -342,6 +342,19 @@ def test_a_slow_service_is_waited_for_with_all_of_the_grace(api: FakeApi, sink: 
     assert sink.slow < 0
 
 
+def test_shard_0_goes_on_with_the_dataset_that_it_said_though_no_plan_has_it_yet(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    countries = {"configMap": {"name": "tables", "key": "world.csv"}}
+    publish_plan(api, spec_of(population={"countries": countries}, budget={"maxMessagesPerSecond": 100}))
+    (tmp_path / "world.csv").write_bytes(TABLE)
+    with working(api, str(tmp_path)):
+        until(lambda: messages(api) > 0)
+    (tmp_path / "world.csv").write_bytes(TABLE.replace(b"NOR", b"SWE"))
+    with working(api, str(tmp_path)):
+        until(lambda: (c := said(api)) is not None and c.reason == "ConfigMapChanged")
+
+
 def test_others_than_shard_0_hold_their_lease_while_they_wait_for_the_dataset() -> None:
     """A thousand of them that took it and gave it back each second would be a thousand writes a second."""
     api = FakeApi()

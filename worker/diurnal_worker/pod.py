@@ -193,6 +193,8 @@ class PodWorker:
         begin = self._begin(plan, observed, tenure)
         try:
             check_engine(plan, ENGINE, TZDATA_VERSION)
+            if plan.dataset is None and begin.dataset is not None:  # what it said before it was restarted
+                plan = plan.model_copy(update={"dataset": begin.dataset})
             known = self._await_dataset(plan, begin, tenure)
             if known is None:
                 return None
@@ -377,7 +379,7 @@ class PodWorker:
             return StdoutSink()
         from diurnal_worker.sinks.discard import DiscardSink
 
-        return DiscardSink()
+        return DiscardSink("pubsub")
 
     def _say(self, event: str, why: str) -> None:
         """Logs a change of what this worker does, once, and shows it in the metrics."""

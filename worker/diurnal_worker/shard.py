@@ -192,6 +192,8 @@ class Shard:
             return
         if self.ended is not None and self.ended.total is not None:
             self._total_before = self.ended.total
+        with suppress(PermanentSinkError):  # the sink raises it again
+            self._finish_the_microsecond()
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._prepared = self._end = self.ended = None
@@ -309,7 +311,7 @@ class Shard:
         if stretch is None:
             self._end = _End("Completed", "the simulated time reached its end", clock)
             return 0.0
-        slowest = self.store.slowest()
+        slowest = self.store.slowest() if self.plan.shards > 1 else None
         if slowest is not None and clock > slowest + self.plan.pace.skew_seconds * _SECOND:
             return self._wait_for_the_slowest()
         end = min([stretch.end, *(s.clock for s in self._frontier if s.clock > clock)])
@@ -407,10 +409,11 @@ class Shard:
         """The last checkpoint once more, with why nothing follows it."""
         assert self.found is not None  # every end is preceded by a checkpoint
         total = self.plan.pace.max_messages if state == "BudgetExhausted" else None
-        self.ended = self.found.model_copy(
+        ended = self.found.model_copy(
             update={"state": state, "reason": reason, "message": message, "total": total}
         )
-        self.store.save(self.ended)
+        self.store.save(ended)
+        self.ended = ended
 
     def _settle(self, clock: int) -> None:
         """Moves the position to what the sink acknowledged."""

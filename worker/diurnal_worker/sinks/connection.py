@@ -51,7 +51,7 @@ def connect(topic: str) -> Connection:
 
     Raises PermanentSinkError (CredentialsFailed) when there are no credentials.
     """
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
     try:
         return _lightly(topic)
@@ -61,6 +61,10 @@ def connect(topic: str) -> Connection:
             "no Google credentials were found: run `gcloud auth application-default login`, give the pod "
             "a Workload Identity, or set PUBSUB_EMULATOR_HOST to publish to an emulator",
         ) from none
+    except GoogleAuthError as error:
+        raise PermanentSinkError(
+            "CredentialsFailed", f"Google's credentials do not serve: {error}"
+        ) from error
 
 
 def _lightly(topic: str) -> Connection:
