@@ -99,9 +99,11 @@ def _over(situation: Situation, kind: ConditionType, rest: Halt | None) -> Condi
 
 def _drift(situation: Situation) -> Condition:
     """Whether shard 0 found another table where its dataset came from; where it has not looked, as before."""
+    if not situation.is_same_run:  # what the last run's shard 0 found is of another table
+        return _condition(situation, DATASET_DRIFT, "False", "Unchanged", "")
     first, before = situation.checkpoints.get(0), situation.status.condition(DATASET_DRIFT)
     told = first.drift if first is not None else None
-    if told is None and before is not None and situation.is_same_run:
+    if told is None and before is not None:
         return _condition(situation, DATASET_DRIFT, before.status, before.reason, before.message)
     if told:
         return _condition(situation, DATASET_DRIFT, "True", "Changed", told)

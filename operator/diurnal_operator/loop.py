@@ -46,6 +46,7 @@ class Loop:
         metrics.work_on(self.queue)
         self._wake = asyncio.Event()
         self._took: dict[Key, float] = {}
+        self._why: dict[Key, str] = {}
         self._log = structlog.get_logger()
 
     def add(self, key: Key, wait: float = 0.0) -> None:
@@ -103,11 +104,15 @@ class Loop:
             outcome = "retried"
             wish = error.retry_after if isinstance(error, ClusterError) else 0.0
             wait = self.queue.failed(key, self._clock(), wish)
-            log.warning("retried", why=str(error) or "it took too long", wait=round(wait, 1))
+            why = str(error) or "it took too long"
+            if self._why.get(key) != why:  # said once, however often it is tried
+                self._why[key] = why
+                log.warning("retried", why=why, wait=round(wait, 1))
         except Exception:
             wait = self.queue.failed(key, self._clock())
             log.exception("failed", wait=round(wait, 1))
         else:
+            self._why.pop(key, None)
             self.queue.done(key, again)
         self._metrics.looked(outcome, self._clock() - began)
         self._health.finished(self._clock())
@@ -140,13 +145,17 @@ class Loop:
 
     async def _resync(self) -> None:
         """Asks for every simulation now and then: a watch may be silent, an event may be missed."""
+        said = ""
         while True:
             try:
                 found = await self._cluster.simulations()
             except ClusterError as error:
-                self._log.warning("resync_failed", why=str(error))
+                if str(error) != said:
+                    said = str(error)
+                    self._log.warning("resync_failed", why=said)
                 await asyncio.sleep(self._settings.waits.drain_poll)
                 continue
+            said = ""
             self._health.listed(
                 {s["metadata"]["uid"]: s["metadata"]["resourceVersion"] for s in found}, self._clock()
             )

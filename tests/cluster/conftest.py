@@ -136,7 +136,7 @@ def emulator() -> Iterator[str]:
     attempt.__exit__(None, None, None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: operators of the whole cluster would find them
 def stages(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
     """Stages on which the same change is made again and again, several side by side."""
     with side_by_side(cluster.kubeconfig(), tmp_path_factory.mktemp("stages")) as stages:

@@ -18,7 +18,7 @@ from place import Cluster
 from stages import CHANGES, SPEC, Stage
 from world import World, eventually
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 RETRY_AFTER = 1
 HARMS = {
     "409 Conflict": Harm(committed=False, answer=Answer(409, "Conflict")),

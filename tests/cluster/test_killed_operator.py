@@ -18,7 +18,7 @@ from lives import Life
 from stages import CHANGES, SPEC, Stage, Step, Told
 from world import eventually
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -191,7 +191,7 @@ def lived(life: Life, topic: str) -> Crash:
     life.runs(4)
 
     furthest = max(checkpoint.reach for checkpoint in map(checkpoint_of, world.leases()) if checkpoint)
-    life.patch(clock={"end": format_instant(-(-furthest // QUARTER) * QUARTER + QUARTER)[:19] + "Z"})
+    life.patch(clock={"end": format_instant(-(-furthest // QUARTER) * QUARTER + 4 * QUARTER)[:19] + "Z"})
     eventually("completed", lambda: world.is_at_rest("app", "Completed"), PATIENCE)
     status = world.status("app")
     assert status["clock"]["time"] == status["plan"]["pace"]["end"]

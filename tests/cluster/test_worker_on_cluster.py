@@ -318,7 +318,7 @@ def test_an_object_that_changed_is_told_and_only_a_new_run_takes_it(
                 PATIENCE,
             )
             runs(world)
-            assert world.condition("app", "DatasetDrift")["status"] == "False"
+            drifts(world, "False")
         client.close()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby, pairwise
 
 WIDTH = 80
+NAME_AND_AGE = 2
+"""Words of a line before the first status."""
 """Columns of a terminal, for `kubectl get tsim`."""
 STATES = {
     *("Starting", "Running", "Throttled", "Draining", "Stopping", "Suspended"),
@@ -50,7 +52,7 @@ def of_watch(lines: list[str]) -> Iterable[str]:
         found = [word for word in line.split() if word in STATES]
         if len(line) > WIDTH:
             yield f"watch: {len(line)} columns: {line}"
-        if not found:
+        if not found and len(line.split()) > NAME_AND_AGE:
             yield f"watch: no state that is known: {line}"
         states += found[:1]
     spells = Counter(state for state, _ in groupby(states))

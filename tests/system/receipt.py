@@ -18,7 +18,7 @@ from diurnal_worker.text import uuid_text
 from diurnal_worker.timeline import ALL_SLOTS
 from diurnal_worker.workshop import build_workshop
 
-SILENT_PULLS: Final = 2
+SILENT_PULLS: Final = 1
 ID: Final = slice(9, 45)  # of an Avro message: after generation_timestamp (8 bytes) and the id's length
 TIME: Final = slice(45, 53)
 MADE_AT_BYTES: Final = 8
@@ -57,7 +57,7 @@ def everything(address: str, subscription: str, *, bodies: bool = False) -> Rece
         silent = 0
         while silent < SILENT_PULLS:
             try:
-                messages = pull(request, timeout=2.0).received_messages
+                messages = pull(request, timeout=10.0).received_messages
             except grpc.RpcError as error:
                 assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
                 messages = []

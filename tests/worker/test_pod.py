@@ -316,6 +316,31 @@ def test_a_sink_that_fails_while_nobody_keeps_checkpoints_does_not_end_the_worke
     assert found.reason == "TopicNotFound"
 
 
+def test_a_worker_that_fails_again_and_again_does_not_look_well_in_between(
+    api: FakeApi, sink: OddSink
+) -> None:
+    publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
+    sink.refuses = True
+    told, ready = [], []
+    stored = api.update_lease
+
+    def update_lease(lease: dict[str, Any]) -> dict[str, Any]:
+        found = leases.checkpoint_of(lease)
+        told.append(found.state if found else "")
+        ready.append(worker.health.ready)
+        return stored(lease)
+
+    with working(api) as (worker, _, _):
+        until(lambda: state(api) == "Failed")
+        api.update_lease = update_lease  # type: ignore[method-assign]
+        until(lambda: told.count("Failed") > 20)
+        assert set(told) == {"Failed"}
+        assert not any(ready)
+        sink.refuses = False
+        until(lambda: state(api) == "Running" and messages(api) > 0)
+        until(lambda: worker.health.ready)
+
+
 def test_a_failure_never_takes_the_lease_back_behind_its_last_checkpoint(api: FakeApi, sink: OddSink) -> None:
     publish_plan(api, spec_of(budget={"maxMessagesPerSecond": 1000}))
     with working(api):

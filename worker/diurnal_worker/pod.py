@@ -250,7 +250,7 @@ class PodWorker:
             if tenure.seconds_left() <= 0:
                 self._pause(shard)
                 continue
-            self.health.ready = True
+            self.health.ready = shard.failed is None
             shard.drift = self._lookout.news if self._lookout else None
             wait = shard.step()
             self.metrics.sample(self.clock.monotonic())
@@ -336,6 +336,7 @@ class PodWorker:
             settings,
             begin,
             dataset=reported if self.me.shard == 0 else None,
+            failed=begin if begin.state == "Failed" else None,
             countries=CountryCounts(workshop.maker.countries) if self._by_country else None,
         )
 

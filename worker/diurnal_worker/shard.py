@@ -92,7 +92,11 @@ class _End:
 
 @dataclass
 class Shard:
-    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning."""
+    """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning.
+
+    ``failed`` is a checkpoint that says what ended an earlier attempt: it is told until something is
+    acknowledged again, so that a worker that tries again and again does not look well in between.
+    """
 
     number: int
     plan: Plan
@@ -106,6 +110,7 @@ class Shard:
     dataset: DatasetRef | None = None
     drift: str | None = None
     ended: Checkpoint | None = None
+    failed: Checkpoint | None = None
     countries: CountryCounts | None = None
     account: Account = field(default_factory=Account)
     _prepared: Prepared | None = None
@@ -401,6 +406,9 @@ class Shard:
             sink=marks,
             tally=tally,
         )
+        if self.failed is not None:
+            told = {name: getattr(self.failed, name) for name in ("state", "reason", "message")}
+            checkpoint = checkpoint.model_copy(update=told)
         self.store.save(checkpoint)
         self.account.checkpoints += 1
         self.found, self._reach = checkpoint, int(checkpoint.reach)
@@ -417,7 +425,9 @@ class Shard:
 
     def _settle(self, clock: int) -> None:
         """Moves the position to what the sink acknowledged."""
-        self._segments = _moved(self._segments, clock)
+        before, self._segments = self._segments, _moved(self._segments, clock)
+        if self._segments != before:
+            self.failed = None
         while self._in_flight and self._in_flight[0].until <= clock:
             self._spent = self._spent.plus(self._in_flight.popleft().spent)
 
