@@ -49,7 +49,7 @@ scale: setup ## Measure the operator with 1,000 shards on fake nodes of a real A
 	$(BIN)/python tests/cluster/scale.py --into docs/scale.md
 
 .PHONY: check
-check: lint types arrows fresh coverage ## What CI runs: lint, types, arrows, generated files, tests with coverage
+check: lint types arrows fresh coverage ## Lint, types, arrows, generated files, tests with coverage
 
 .PHONY: lint
 lint: setup ## Style of code, scripts and Dockerfiles: ruff, shellcheck, hadolint

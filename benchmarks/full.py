@@ -106,7 +106,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": model[0].split(":")[1].strip() if model else platform.processor(),
         "cores": str(os.cpu_count()),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "load": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),

@@ -32,11 +32,11 @@ def test_every_command_works(namespace: Namespace, kubectl: Kubectl, monkeypatch
     for command in commands():
         if command[0] == "wait":
             status = {"status": {"observedGeneration": 1, "conditions": [ready]}}
-            namespace.api.merge(f"{namespace.simulations}/smallest/status", status).expect()
+            namespace.api.merge(f"{namespace.simulations}/first/status", status).expect()
         done = kubectl(*command)
         changed = command[0] == "diff" and done.returncode == 1 and not done.stderr
         assert done.returncode == 0 or changed, (command, done.stderr)
-    assert "NotFound" in kubectl("get", "tsim", "smallest").stderr
+    assert "NotFound" in kubectl("get", "tsim", "first").stderr
 
 
 def test_every_column_of_the_table_is_explained() -> None:
