@@ -28,7 +28,10 @@ dates. Metrics are read off the running worker when they are asked for; nothing 
 | `namespace`, `simulation` | `diurnal_operator_simulation_*` | the simulation that the series is about |
 | `state` | `diurnal_worker_state` | {", ".join(f"`{state}`" for state in STATES)} |
 | `by` | `diurnal_worker_throttled_seconds_total` | {", ".join(f"`{brake}`" for brake in BRAKES)} |
-| `reason` | `diurnal_worker_publish_errors_total` | `QuotaExhausted`, `Unavailable`, `DeadlineExceeded`, `Aborted`, `InternalError`, `Cancelled`, `CredentialsUnavailable`, `UnknownError` pass by themselves ([runbooks](runbooks.md#diurnalpublisherrors)); the others are [reasons](operator.md#reasons) of Stalled |
+| `reason` | `diurnal_worker_publish_errors_total` | `QuotaExhausted`, `Unavailable`, \
+`DeadlineExceeded`, `Aborted`, `InternalError`, `Cancelled`, `CredentialsUnavailable`, `UnknownError` pass \
+by themselves ([runbooks](runbooks.md#diurnalpublisherrors)); the others are \
+[reasons](operator.md#reasons) of Stalled |
 | `outcome` | `diurnal_operator_reconciles_total` | `changed`, `unchanged`, `gone`; `conflict` (again \
 at once); `retried`, `failed` (again after a wait); `not_leading` |
 | `condition` | `diurnal_operator_simulation_condition` | the types of `status.conditions` |
