@@ -7,10 +7,6 @@ from pydantic_core import PydanticCustomError
 
 from diurnal_api.model import Model
 
-EventType = Literal[
-    "app_open", "app_close", "search", "app_install", "app_uninstall", "review_submit", "in_app_purchase"
-]
-DeviceType = Literal["phone", "tablet", "desktop"]
 AttributeField = Literal[
     "event_id", "user_id", "session_id", "event_type", "app_id", "device_type", "os_version", "country_code"
 ]

@@ -7,7 +7,7 @@ a while.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,13 +44,6 @@ def slots_of(shard: int, shards: int) -> range:
     if not 1 <= shards <= SLOTS or not 0 <= shard < shards:
         raise LayoutError(f"there is no shard {shard} of {shards}: shards are 1 to {SLOTS}, counted from 0")
     return range(shard * SLOTS // shards, (shard + 1) * SLOTS // shards)
-
-
-def shard_of(slot: int, shards: int) -> int:
-    """The shard that owns a slot: the inverse of slots_of."""
-    if not 0 <= slot < SLOTS or not 1 <= shards <= SLOTS:
-        raise LayoutError(f"there is no slot {slot} with {shards} shards: slots are 0 to {SLOTS - 1}")
-    return ((slot + 1) * shards - 1) // SLOTS
 
 
 def parse_segment(text: str) -> Segment:
@@ -106,12 +99,6 @@ def cut(segments: Iterable[Segment], slots: range) -> tuple[Segment, ...]:
         for segment in segments
     )
     return merge(part for part in parts if part.first <= part.last)
-
-
-def recut(segments: Sequence[Segment], shards: int) -> tuple[tuple[Segment, ...], ...]:
-    """A position dealt out to another number of shards: one tuple of segments a shard."""
-    whole = check_position(segments)
-    return tuple(cut(whole, slots_of(shard, shards)) for shard in range(shards))
 
 
 def merge(segments: Iterable[Segment]) -> tuple[Segment, ...]:

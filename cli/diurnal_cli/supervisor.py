@@ -53,13 +53,7 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state, self._inherited, self._clock = state, inherited, clock
-        self.restarts = 0
         self._workers = [_Worker(self._start(shard), clock()) for shard in range(shards)]
-
-    @property
-    def pids(self) -> list[int]:
-        """Process ids by shard."""
-        return [worker.process.pid for worker in self._workers]
 
     def watch(self) -> bool:
         """Restarts what died; whether any worker is still at work. GaveUpError where that is hopeless."""
@@ -89,7 +83,6 @@ class Supervisor:
                 )
             worker.restart_at = now + min(_FIRST_BACKOFF * 2 ** (worker.crashes - 1), _LONGEST_BACKOFF)
         elif now >= worker.restart_at:
-            self.restarts += 1
             worker.process, worker.started, worker.restart_at = self._start(shard), now, None
 
     def stop(self) -> bool:

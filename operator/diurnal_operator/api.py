@@ -83,10 +83,6 @@ class Api:
         except (MissingError, ConflictError):
             return
 
-    async def close(self) -> None:
-        """Closes all connections."""
-        await self._client.close()
-
     async def _write(
         self, method: str, path: str, body: Object, query: dict[str, Any], kind: str = ""
     ) -> Object:

@@ -10,18 +10,12 @@ from importlib.resources import files
 
 import diurnal_worker
 
-HOURS_A_WEEK = 168
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FILES = {"shanghai-week": "shanghai-week.csv"}
 
 
 class UnknownActivityError(ValueError):
     """No built-in activity curve has this name."""
-
-
-def activity_names() -> tuple[str, ...]:
-    """Return the names of the built-in curves."""
-    return tuple(_FILES)
 
 
 @cache

@@ -35,11 +35,6 @@ _NEW_RUN = "set another spec.restartNonce to begin a new run with what is there"
 _WORLDS = {"world-2025": "world-2025.csv"}
 
 
-def world_names() -> tuple[str, ...]:
-    """Return the names of the built-in datasets."""
-    return tuple(_WORLDS)
-
-
 def load(
     ref: str,
     *,
