@@ -24,15 +24,17 @@ from world import Object, World
 BEAT_SECONDS = 5.0
 LOOK_SECONDS = 0.15
 RESTART_SECONDS = 1.0
+FAILURE_THRESHOLD = 2  # as the Deployment's readiness probe says
 
 
 @dataclass
 class Running:
-    """A worker's process, the port of its probes, and when it was started."""
+    """A worker's process, the port of its probes, when it was started, and how many it missed in a row."""
 
     process: subprocess.Popen[bytes]
     port: int
     since: float
+    missed: int = 0
 
 
 class Node(threading.Thread):
@@ -128,8 +130,11 @@ class Node(threading.Thread):
 
     def _report(self, pod: Object) -> None:
         worker = self.workers[pod["metadata"]["uid"]]
-        ready = worker.process.poll() is None and is_well(worker.port, "readyz")
+        alive = worker.process.poll() is None
+        well = alive and is_well(worker.port, "readyz")
+        worker.missed = 0 if well else worker.missed + 1
         before = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions") or []}
+        ready = well or (alive and before.get("Ready") == "True" and worker.missed < FAILURE_THRESHOLD)
         if before.get("Ready") == str(ready):
             return
         conditions: list[dict[str, Any]] = [

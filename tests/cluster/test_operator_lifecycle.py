@@ -124,9 +124,13 @@ def test_what_is_deleted_or_edited_by_hand_comes_back(world: World, operator: Op
         ),
     )
     eventually("running again", lambda: world.is_running("app", 2))
-    relabelled = next(d for d in world.deployments() if d["metadata"]["name"] == second)
-    assert relabelled["metadata"]["labels"]["team"] == "blue"
-    assert relabelled["metadata"]["labels"][f"{GROUP}/simulation"] == "app"
+
+    def labels_of_the_second() -> dict[str, str]:
+        found = next(d for d in world.deployments() if d["metadata"]["name"] == second)
+        return dict(found["metadata"]["labels"])
+
+    eventually("its labels", lambda: labels_of_the_second().get(f"{GROUP}/simulation") == "app")
+    assert labels_of_the_second()["team"] == "blue"
 
 
 def test_a_run_resumes_from_its_status_when_every_lease_is_deleted(world: World, operator: Operator) -> None:
@@ -262,8 +266,8 @@ def test_pods_that_cannot_be_made_are_told(world: World, operator: Operator) -> 
         lambda: world.core.read_namespaced_resource_quota("none", world.namespace).status.hard,
     )
     world.create("app")
-    eventually("it is told", lambda: world.condition("app", "Stalled").get("status") == "True")
-    assert "exceeded quota" in world.status("app")["message"]
+    eventually("it is told", lambda: "exceeded quota" in world.status("app").get("message", ""))
+    assert world.condition("app", "Stalled")["status"] == "True"
     world.core.delete_namespaced_resource_quota("none", world.namespace)
     eventually("it recovers by itself", lambda: world.is_running("app", 1), 120)
 

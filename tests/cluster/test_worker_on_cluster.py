@@ -149,7 +149,7 @@ def test_another_image_or_worker_is_rolled_a_few_shards_at_a_time(world: World, 
 
         away.clear()
         world.patch("app", worker={"resources": {"requests": {"cpu": "1m"}}})
-        eventually("their requests", lambda: requests(world) == {"1m"} and is_rolled(), PATIENCE)
+        eventually("their requests", lambda: is_rolled() and requests(world) == {"1m"}, PATIENCE)
         assert max(away) == 1
         assert world.status("app")["plan"]["epoch"] == 1
 
