@@ -47,12 +47,6 @@ def test_the_count_of_a_stretch_is_that_of_its_events(offset: int) -> None:
         assert times.world_count(stretch) == len(times.arrivals(stretch, ALL_SLOTS))
 
 
-def test_counts_add_up() -> None:
-    times = timeline([], START, START + HOUR)
-    whole = sum(len(times.arrivals(stretch, ALL_SLOTS)) for stretch in times.stretches(START))
-    assert times.count_between(START, START + HOUR) == whole
-
-
 def test_events_of_a_clipped_stretch_are_those_of_the_whole_one_in_between() -> None:
     whole, part = timeline([], START, None), timeline([], START + 100_000_000, START + 700_000_000)
     stretch, clipped = whole.stretch_at(START), part.stretch_at(part.start)

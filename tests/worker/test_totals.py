@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diurnal_worker.timeline import ALL_SLOTS, Timeline
-from diurnal_worker.totals import Total
-from harness import HOUR, START, Run, spec
+from diurnal_api.checkpoint import Checkpoint
+from diurnal_api.instants import format_instant
+from diurnal_worker.shard import Settings, Shard
+from diurnal_worker.sinks.discard import DiscardSink
+from diurnal_worker.timeline import ALL_SLOTS, Stretch, Timeline
+from diurnal_worker.totals import Count
+from diurnal_worker.workshop import build_workshop
+from harness import HOUR, START, THREE_COUNTRIES, FakeClock, Run, spec
+from test_low_rate import CountingStore
 
 HALVES = (range(512), range(512, 1024))
 
@@ -20,11 +26,12 @@ def timeline() -> Timeline:
 
 def allowed(timeline: Timeline, total: int, slots: range) -> tuple[list[int], int | None]:
     """(times of the events that go, the clock at which a worker of these slots then stands)."""
-    counter = Total(timeline, total)
+    counter = Count(timeline)
     times: list[int] = []
     for stretch in timeline.stretches(START):
         found = timeline.arrivals(stretch, slots)
-        cut = counter.cut(stretch)
+        assert counter.reaches(stretch)
+        cut = counter.cut(stretch, total)
         if cut is not None:
             return times + cut.allowed(found).times.tolist(), cut.clock
         times += found.times.tolist()
@@ -56,7 +63,48 @@ def test_the_very_last_event_ends_the_run_at_its_end(timeline: Timeline) -> None
 
 def test_a_total_that_is_already_spent_lets_nothing_go(timeline: Timeline) -> None:
     last = list(timeline.stretches(START))[-1]
-    cut = Total(timeline, 1).cut(last)
+    counter = Count(timeline)
+    assert counter.reaches(last)
+    cut = counter.cut(last, 1)
     assert cut is not None
     assert cut.clock == last.begin
     assert len(cut.allowed(timeline.arrivals(last, ALL_SLOTS))) == 0
+
+
+def test_a_long_past_is_counted_in_parts_and_is_the_same_count(timeline: Timeline) -> None:
+    *_, last = timeline.stretches(START)
+    counter, parts = Count(timeline), 1
+    while not counter.reaches(last, most=1):
+        parts += 1
+    assert parts == (last.begin - START) // (last.end - last.begin)
+    whole = Count(timeline)
+    assert whole.reaches(last)
+    times = world(timeline)
+    before = int(np.searchsorted(times, last.begin))
+    for found in (counter, whole, counter.along(timeline.ending_at(START + 2 * HOUR))):
+        assert found.cut(last, before + 1) == whole.cut(last, before + 1)
+        assert (cut := found.cut(last, before + 1)) is not None
+        assert cut.allowed(timeline.arrivals(last, ALL_SLOTS)).times.tolist() == [times[before]]
+
+
+def test_a_shard_keeps_its_lease_while_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is a year old, on a machine that takes a millisecond a tick."""
+    plan = Run(spec(hours=None, budget__maxMessages=10**9), shards=1).plan
+    clock, store, sink = FakeClock(), CountingStore(), DiscardSink("lines")
+    late = START + 365 * 24 * HOUR
+    found = Checkpoint(epoch=1, shard=0, segments=(f"0-1023@{format_instant(late)}",), reach=late)
+    workshop = build_workshop(plan, THREE_COUNTRIES, "lines")
+    counted = Timeline.world_count
+
+    def slowly(timeline: Timeline, stretch: Stretch) -> int:
+        clock.now += 0.001
+        return counted(timeline, stretch)
+
+    monkeypatch.setattr(Timeline, "world_count", slowly)
+    shard = Shard(0, plan, workshop, sink, store, clock, Settings(), found)
+    begun = clock.now
+    while not sink.counters.messages:
+        wait = shard.step() or 0.0  # which itself moves the clock
+        clock.now += wait
+    assert clock.now - begun > 30, "it took long"
+    assert store.saved >= (clock.now - begun) / (Settings().checkpoint + 2)

@@ -29,7 +29,7 @@ from diurnal_worker.pace import Pace, Schedule
 from diurnal_worker.prepared import Prepared
 from diurnal_worker.sinks import Batch, KeepingSink, PermanentSinkError
 from diurnal_worker.sinks.wire import billed_bytes
-from diurnal_worker.totals import Total
+from diurnal_worker.totals import Count
 
 if TYPE_CHECKING:
     from diurnal_api.plan import DatasetRef, Plan
@@ -130,6 +130,7 @@ class Shard:
         ended_at = self.found.total if self.found else None
         self._total_before = self.plan.reached if ended_at is None else ended_at
         self._schedule = Schedule(self.settings.tolerance)
+        self._count = Count(self.workshop.timeline)
         self._keeping = self.sink if isinstance(self.sink, KeepingSink) else None
         self._obey_pace()
         self._saved_at = self.clock.monotonic()
@@ -201,6 +202,7 @@ class Shard:
             self._finish_the_microsecond()
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
+        self._count = self._count.along(self.workshop.timeline)
         self._prepared = self._end = self.ended = None
         self._schedule.forget()
         self._obey_pace()
@@ -209,7 +211,7 @@ class Shard:
         pace = self.plan.pace
         self._pace = Pace(_float(pace.messages_per_second), _float(pace.max_speed))
         limit = pace.max_messages
-        self._total = Total(self.workshop.timeline, int(limit)) if limit is not None else None
+        self._limit = int(limit) if limit is not None else None
 
     def stop(self, timeout: float) -> bool:
         """Sends nothing more, awaits what is on its way, and checkpoints; whether all is acknowledged."""
@@ -319,11 +321,17 @@ class Shard:
         slowest = self.store.slowest() if self.plan.shards > 1 else None
         if slowest is not None and clock > slowest + self.plan.pace.skew_seconds * _SECOND:
             return self._wait_for_the_slowest()
+        if not self._is_counted(stretch):
+            return 0.0
         end = min([stretch.end, *(s.clock for s in self._frontier if s.clock > clock)])
         if end > self._reach:
             self._checkpoint(self._reach_from(clock))
         self._generate(stretch, clock, end)
         return None
+
+    def _is_counted(self, stretch: Stretch) -> bool:
+        """Whether all that went before is counted, where a total asks for it."""
+        return (self._limit is None and self._total_before is None) or self._count.reaches(stretch)
 
     def _wait_for_the_slowest(self) -> float:
         """A leader says where it stands and pauses: what it is ahead is not sprinted after by the others."""
@@ -336,7 +344,7 @@ class Shard:
         ranges = [s.slots for s in merge(s for s in self._frontier if s.clock == clock)]
         arrived = _together([timeline.arrivals(stretch, slots) for slots in ranges]).between(clock, end)
         arrived = self._without_what_went_before(arrived, stretch, clock)
-        if self._total is not None and (limit := self._total.cut(stretch)) is not None:
+        if self._limit is not None and (limit := self._count.cut(stretch, self._limit)) is not None:
             arrived = limit.allowed(arrived)
             if limit.clock < end or end == stretch.end:
                 end = max(limit.clock, clock)
@@ -357,7 +365,7 @@ class Shard:
         """The events after the total at which the run ended before; asked once, where it goes on."""
         if self._total_before is None:
             return arrived
-        before = Total(self.workshop.timeline, int(self._total_before)).cut(stretch)
+        before = self._count.cut(stretch, int(self._total_before))
         self._total_before = None
         return arrived if before is None or before.clock != clock else before.refused(arrived)
 

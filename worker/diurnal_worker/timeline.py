@@ -121,9 +121,5 @@ class Timeline:
             self._counted_regime = stretch.regime
         return self._counted[stretch.tick]
 
-    def count_between(self, begin: int, end: int) -> int:
-        """The world's events of all whole stretches from the one that begins at ``begin`` to ``end``."""
-        return sum(self.world_count(stretch) for stretch in self.stretches(begin, end))
-
     def _is_whole(self, stretch: Stretch) -> bool:
         return stretch.end - stretch.begin == self._intensities[stretch.regime].tick

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from diurnal_worker.timeline import ALL_SLOTS
 if TYPE_CHECKING:
     from diurnal_worker.arrivals import Arrivals
     from diurnal_worker.timeline import Stretch, Timeline
+
+AT_ONCE: Final = 1024  # stretches: some tenth of a second
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,33 @@ class Cut:
         return events.part(events.order > np.uint64(self.last))
 
 
-class Total:
-    """Counts the world's events along the stretches of one worker, from the start of the run."""
+class Count:
+    """The world's events before a stretch, counted along the run from its start.
 
-    def __init__(self, timeline: Timeline, limit: int) -> None:
+    In parts: a year of ticks takes seconds, and whoever counts has a Lease to renew meanwhile.
+    """
+
+    def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._limit = limit
         self._upto = timeline.start
         self._before = 0
 
-    def cut(self, stretch: Stretch) -> Cut | None:
-        """Where ``stretch`` is cut by the total, or None where all of it goes."""
-        self._before += self._timeline.count_between(self._upto, stretch.begin)
-        self._upto = stretch.begin
-        left = self._limit - self._before
+    def along(self, timeline: Timeline) -> Count:
+        """The same count along a timeline that differs in its end alone."""
+        other = Count(timeline)
+        other._upto, other._before = self._upto, self._before
+        return other
+
+    def reaches(self, stretch: Stretch, most: int = AT_ONCE) -> bool:
+        """Counts on towards ``stretch``, over ``most`` stretches; whether it is there."""
+        for passed in islice(self._timeline.stretches(self._upto, stretch.begin), most):
+            self._before += self._timeline.world_count(passed)
+            self._upto = passed.end
+        return self._upto >= stretch.begin
+
+    def cut(self, stretch: Stretch, limit: int) -> Cut | None:
+        """Where ``stretch``, once it is reached, is cut by a total; None where all of it goes."""
+        left = limit - self._before
         if self._timeline.world_count(stretch) < left:
             return None
         if left <= 0:
