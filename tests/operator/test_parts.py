@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from diurnal_api.instants import MINUTE, SECOND, format_instant
 from diurnal_api.layout import parse_position
+from diurnal_api.lease import checkpoint_of, renewed
 from diurnal_operator.conditions import camel_case
 from diurnal_operator.difference import contains
 from diurnal_operator.expiry import may_be_sealed
@@ -247,3 +248,21 @@ def test_a_worker_that_held_its_lease_and_waits_is_not_said_to_lack_a_role_bindi
     seen.deployments[0]["status"] = deployed(seen.now - 100 * SECOND)
     running = {"metadata": {"labels": {"diurnal.dev/shard": "0"}}, "status": {"phase": "Running"}}
     assert fault_of(Situation.of(replace(seen, pods=(running,))), world.settings) is None
+
+
+def test_what_an_old_run_found_of_its_dataset_is_not_said_of_the_new_one() -> None:
+    world = ModelCluster()
+    world.create(shards=1)
+    world.settle()
+    [name] = world.leases
+    found = checkpoint_of(world.leases[name])
+    assert found is not None
+    drifted = found.model_copy(update={"drift": "another table"})
+    world._store(world.leases, renewed(world.leases[name], drifted, world.now))
+    world.now += 20 * SECOND
+    world.look()
+    assert world.condition("DatasetDrift")["status"] == "True"
+    world.change(restartNonce=1)
+    world.now += 20 * SECOND
+    world.look()
+    assert world.condition("DatasetDrift")["status"] == "False"

@@ -23,7 +23,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
 from google.cloud.pubsub_v1 import PublisherClient
 
 from diurnal_worker.sinks import Batch, PermanentSinkError
@@ -133,24 +133,23 @@ def tokens() -> Iterator[str]:
         server.server_close()
 
 
-def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: object, **__: object) -> None:
-        raise DefaultCredentialsError("none")  # type: ignore[no-untyped-call]
-
-    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr("google.auth.default", none)
-    with pytest.raises(PermanentSinkError, match="gcloud auth application-default login") as caught:
-        PubsubSink(TOPIC)
-    assert caught.value.reason == "CredentialsFailed"
-
-
-def test_credentials_that_do_not_serve_are_told_with_their_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DefaultCredentialsError("none"), "gcloud auth application-default login"),  # type: ignore[no-untyped-call]
+        (RefreshError("the pool does not exist"), "do not serve: the pool does not exist"),  # type: ignore[no-untyped-call]
+    ],
+    ids=["none that are found", "some that do not serve"],
+)
+def test_without_credentials_the_error_says_what_is_wrong_or_how_to_get_some(
+    error: GoogleAuthError, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: object, **__: object) -> None:
-        raise RefreshError("the pool does not exist")  # type: ignore[no-untyped-call]
+        raise error
 
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     monkeypatch.setattr("google.auth.default", refused)
-    with pytest.raises(PermanentSinkError, match="do not serve: the pool does not exist") as caught:
+    with pytest.raises(PermanentSinkError, match=words) as caught:
         PubsubSink(TOPIC)
     assert caught.value.reason == "CredentialsFailed"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks import NOTHING_YET, Batch, Framing
 from diurnal_worker.sinks.counters import Counters
+from diurnal_worker.sinks.discard import DiscardSink
 from diurnal_worker.sources import load
 from diurnal_worker.workshop import build_workshop
-from harness import FakeClock, Run, spec
+from harness import MINUTE, START, FakeClock, Run, spec
 from test_low_rate import CountingStore
 
 
@@ -70,3 +73,22 @@ def test_a_full_sink_holds_generation_back_by_one_stretch() -> None:
     for _ in range(1000):
         shard.step()
     assert shard.account.generated == first, "no more is made than is taken"
+
+
+class OldWord(CountingStore):
+    """The status has not been written for long."""
+
+    def slowest(self) -> int | None:
+        return START
+
+
+@pytest.mark.parametrize(("shards", "waits"), [(1, False), (2, True)])
+def test_a_single_shard_waits_for_nobodys_clock(shards: int, waits: bool) -> None:
+    plan = Run(spec(events_per_second=0.01, hours=None, clock__maxSpeed=100), shards=shards).plan
+    clock, workshop = FakeClock(), build_workshop(plan, load("world-2025"), "lines")
+    shard = Shard(0, plan, workshop, DiscardSink("lines"), OldWord(), clock, Settings())
+    bound = START + int(float(plan.pace.skew_seconds) * 1_000_000)
+    for _ in range(3000):
+        wait = shard.step() or 0.0
+        clock.now += wait
+    assert (shard.frontier <= bound + 15 * MINUTE) == waits

@@ -106,7 +106,7 @@ def _open_sink(run: LocalRun, folder: StateFolder, number: int, found: Checkpoin
     if run.sink == "discard":
         from diurnal_worker.sinks.discard import DiscardSink
 
-        return DiscardSink("pubsub")
+        return DiscardSink()
     from diurnal_worker.sinks.files import FileSink
 
     clock = earliest(found.position) if found else plan.start

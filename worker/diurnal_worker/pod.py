@@ -380,7 +380,7 @@ class PodWorker:
             return StdoutSink()
         from diurnal_worker.sinks.discard import DiscardSink
 
-        return DiscardSink("pubsub")
+        return DiscardSink()
 
     def _say(self, event: str, why: str) -> None:
         """Logs a change of what this worker does, once, and shows it in the metrics."""

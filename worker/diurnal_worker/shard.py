@@ -415,8 +415,8 @@ class Shard:
             tally=tally,
         )
         if self.failed is not None:
-            told = {name: getattr(self.failed, name) for name in ("state", "reason", "message")}
-            checkpoint = checkpoint.model_copy(update=told)
+            why, words = self.failed.reason, self.failed.message
+            checkpoint = checkpoint.model_copy(update={"state": "Failed", "reason": why, "message": words})
         self.store.save(checkpoint)
         self.account.checkpoints += 1
         self.found, self._reach = checkpoint, int(checkpoint.reach)

@@ -9,7 +9,7 @@ from diurnal_worker.sinks.counters import Counters
 class DiscardSink:
     """Acknowledges every batch at once; see `diurnal_worker.sinks.Sink`."""
 
-    def __init__(self, framing: Framing = "lines") -> None:
+    def __init__(self, framing: Framing = "pubsub") -> None:
         """`framing`: how messages shall be framed before they are thrown away."""
         self.framing: Framing = framing
         self.counters = Counters()
