@@ -257,10 +257,8 @@ def test_no_second_carries_more_than_the_throttle_and_one_batch_a_shard(
     run.finish()
     batch = max(d.messages for d in run.deliveries)
     assert batch <= min(most, throttle)
-    # One that was killed is in another tick than the others for a while, and ticks are small here: by chance
-    # the shards' parts of different ticks are not those of one, which add up to the throttle.
-    displaced = throttle // 10 if kill else 0
-    assert most_in_a_second(run) <= throttle + displaced + shards * batch
+    killed = throttle // 10 if kill else 0  # nobody remembers what it sent in the second before
+    assert most_in_a_second(run) <= throttle + killed + shards * batch
 
 
 @pytest.mark.parametrize("shards", [1, 4, 7])

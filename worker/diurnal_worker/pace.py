@@ -68,10 +68,13 @@ class Pace:
             return most
         return min(most, max(_SHORTEST_BATCH, _FEWEST_MESSAGES * by_budget / own_count))
 
-    def density(self, own_count: int, world_count: int) -> float:
-        """The most events a second that a shard sends of a stretch in which it has ``own_count``."""
-        by_budget = self._by_budget(world_count)
-        return own_count / by_budget if by_budget > 0.0 else float("inf")
+    def density(self, share: float) -> float:
+        """The most events a second for a shard that may expect ``share`` of the world's.
+
+        By its expectation, not by its count in this stretch: the counts of shards that are in different
+        stretches do not add up to the budget, their expectations do.
+        """
+        return share * self.messages_per_second if self.messages_per_second is not None else math.inf
 
     def _by_budget(self, world_count: int) -> float:
         return world_count / self.messages_per_second if self.messages_per_second is not None else 0.0
@@ -83,7 +86,8 @@ class Pace:
 class Schedule:
     """Lays stretches end to end on the wall clock. Small delays are caught up; a stall is not sprinted after.
 
-    Catching up never sends more in a second than the densest stretch of that second holds, and one batch.
+    No second holds more than the greatest density of its stretches, and one batch; what chance puts beyond
+    that comes a little later.
     """
 
     def __init__(self, tolerance: float) -> None:

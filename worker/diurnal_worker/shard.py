@@ -357,7 +357,8 @@ class Shard:
         due = pace.due(arrived.times, _part(stretch, clock, end), expected)
         seconds = pace.batch_seconds(self.settings.batch_seconds, own, expected, end - clock)
         batches = spans(arrived.times, due, end, self.settings.most_messages, seconds, length)
-        self._schedule.begin(self.clock.monotonic(), length, pace.density(own, expected))
+        share = timeline.share(stretch, ranges) if pace.counts else 1.0
+        self._schedule.begin(self.clock.monotonic(), length, pace.density(share))
         self.account.stretch(own, length, pace.brake(expected, end - clock))
         self._prepared = Prepared(arrived, batches, self._written)
 

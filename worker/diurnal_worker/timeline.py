@@ -17,7 +17,7 @@ from diurnal_api.layout import SLOTS
 from diurnal_worker.arrivals import Arrivals, arrivals, counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from diurnal_worker.intensity import Intensity
     from diurnal_worker.strata import World
@@ -120,6 +120,13 @@ class Timeline:
             self._counted = dict(zip(ticks.tolist(), totals.tolist(), strict=True))
             self._counted_regime = stretch.regime
         return self._counted[stretch.tick]
+
+    def share(self, stretch: Stretch, ranges: Iterable[range]) -> float:
+        """The part of the world's events that is expected of these slots, in the stretch's tick."""
+        expected = self._intensities[stretch.regime].slot_means(np.array([stretch.tick]))[0]
+        whole = float(expected.sum())
+        own = sum(float(expected[slots.start : slots.stop].sum()) for slots in ranges)
+        return own / whole if whole > 0.0 else 1.0
 
     def _is_whole(self, stretch: Stretch) -> bool:
         return stretch.end - stretch.begin == self._intensities[stretch.regime].tick
