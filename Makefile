@@ -30,6 +30,14 @@ demo: ## One simulated day of the whole world into out/, in under two minutes
 test: setup ## All tests that need no cluster and no compiling, some six minutes on two cores
 	$(PYTEST)
 
+TIMES ?= 10
+.PHONY: search
+search: setup ## Other examples for the properties than `make test` has, TIMES=10 times over; a minute or two each
+	@for time in $$(seq $(TIMES)); do \
+		echo "search: $$time of $(TIMES)"; \
+		$(PYTEST) -q --hypothesis-profile=search -m hypothesis $(PURE) || exit 1; \
+	done
+
 CLUSTER ?= tests/cluster
 .PHONY: cluster-test
 cluster-test: setup ## Tests on a real Kubernetes API server, which is compiled once (Go, etcd, kubectl)
