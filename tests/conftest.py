@@ -8,8 +8,8 @@ from hypothesis import settings
 
 from diurnal_worker import kernel
 
-# A slow machine is no counterexample. The same examples every time: what fails was broken by the change that it
-# fails on. `make search` looks for counterexamples where nobody has looked.
+# A slow machine is no counterexample. The same examples every time: what fails was broken by the change that
+# it fails on. `make search` looks for counterexamples where nobody has looked.
 settings.register_profile("patient", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)
 settings.load_profile("patient")

@@ -46,6 +46,11 @@ def test_due_times_never_fall_nor_come_denser_than_the_throttle(
     assert (np.diff(due) >= world / rate / len(times) - 1e-9).all()
 
 
+def test_the_densities_of_all_shards_add_up_to_the_throttle() -> None:
+    assert Pace(100, 10).density(0.25) == 25
+    assert Pace(None, 10).density(0.25) == float("inf")
+
+
 @given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 20)), min_size=1, max_size=60), st.integers(5, 80))
 def test_no_second_holds_more_than_the_density_and_one_batch_however_late_a_shard_is(
     batches: list[tuple[float, int]], density: int

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diurnal_api.layout import SLOTS
 from diurnal_worker.activity import Cosine
 from diurnal_worker.intensity import Intensity
 from diurnal_worker.strata import World
 from diurnal_worker.timeline import ALL_SLOTS, Timeline
-from harness import HOUR, START, THREE_COUNTRIES
+from harness import HOUR, MINUTE, START, THREE_COUNTRIES
 
 WORLD = World.build(THREE_COUNTRIES, 2000, 3)
 SLOW = Intensity(WORLD, Cosine(16, 0.03), 10)
@@ -68,3 +69,18 @@ def test_another_end_changes_nothing_before_it() -> None:
     longer = times.ending_at(START + 2 * HOUR)
     assert longer.end == START + 2 * HOUR
     assert list(longer.stretches(START, START + HOUR)) == list(times.stretches(START))
+
+
+def test_the_share_of_slots_is_their_part_of_all_events_in_the_long_run_and_all_shares_are_one() -> None:
+    times = timeline([], START, START + HOUR)
+    halves = [range(400), range(400, SLOTS)]
+    stretches = list(times.stretches(times.start))
+    expected = [[times.share(stretch, [half]) for half in halves] for stretch in stretches]
+    assert [sum(shares) for shares in expected] == pytest.approx([1.0] * len(stretches))
+    fast = Timeline(WORLD, [(START, FAST)], START, START + MINUTE)
+    first = next(fast.stretches(fast.start))
+    drawn = [len(fast.arrivals(first, half)) for half in halves]
+    share = drawn[0] / sum(drawn)
+    error = (share * (1 - share) / sum(drawn)) ** 0.5
+    assert sum(drawn) > 10_000
+    assert abs(fast.share(first, [range(200), range(200, 400)]) - share) < 5 * error

@@ -90,6 +90,14 @@ class _End:
     clock: int
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """The total at which a run ended before it went on, and the clock at which the shard stood then."""
+
+    total: int
+    clock: int
+
+
 @dataclass
 class Shard:
     """See the module's text. ``found`` is the checkpoint to go on from, None at the epoch's beginning.
@@ -127,8 +135,7 @@ class Shard:
         self._promised_before = max(self.found.reach if self.found else 0, furthest(self._segments))
         self._reach = earliest(self._segments)  # so that a checkpoint comes before whatever is sent
         self._spent = self.found.spent if self.found else Spent()
-        ended_at = self.found.total if self.found else None
-        self._total_before = self.plan.reached if ended_at is None else ended_at
+        self._reached = self._reached_before(cut(whole, own))
         self._schedule = Schedule(self.settings.tolerance)
         self._count = Count(self.workshop.timeline)
         self._keeping = self.sink if isinstance(self.sink, KeepingSink) else None
@@ -137,6 +144,13 @@ class Shard:
         self._due_at = self._saved_at + self.settings.checkpoint
         self._saved_clock = earliest(self._segments)
         self._ticks_ahead = 2
+
+    def _reached_before(self, begin: tuple[Segment, ...]) -> _Reached | None:
+        """What the checkpoint says, or the plan while the shard stands where its epoch began."""
+        total = self.found.total if self.found else None
+        if total is None and self._segments == begin:
+            total = self.plan.reached
+        return _Reached(int(total), earliest(self._segments)) if total is not None else None
 
     @property
     def position(self) -> tuple[Segment, ...]:
@@ -196,10 +210,11 @@ class Shard:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
         if plan.pace == self.plan.pace:
             return
-        if self.ended is not None and self.ended.total is not None:
-            self._total_before = self.ended.total
         with suppress(PermanentSinkError):  # the sink raises it again
             self._finish_the_microsecond()
+        if (end := self._end) is not None and end.state == "BudgetExhausted" and self._prepared is None:
+            assert self._limit is not None  # it ended there
+            self._reached = _Reached(self._limit, end.clock)
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._count = self._count.along(self.workshop.timeline)
@@ -223,6 +238,8 @@ class Shard:
             if drained:
                 self._reach = max(earliest(self._frontier), self._promised_before)
             self._checkpoint(self._reach)
+            if drained and self._prepared is None and self._end is not None:
+                self._conclude()
         except PermanentSinkError as error:
             self._fail(error)
             return False
@@ -331,7 +348,7 @@ class Shard:
 
     def _is_counted(self, stretch: Stretch) -> bool:
         """Whether all that went before is counted, where a total asks for it."""
-        return (self._limit is None and self._total_before is None) or self._count.reaches(stretch)
+        return (self._limit is None and self._reached is None) or self._count.reaches(stretch)
 
     def _wait_for_the_slowest(self) -> float:
         """A leader says where it stands and pauses: what it is ahead is not sprinted after by the others."""
@@ -363,11 +380,10 @@ class Shard:
         self._prepared = Prepared(arrived, batches, self._written)
 
     def _without_what_went_before(self, arrived: Arrivals, stretch: Stretch, clock: int) -> Arrivals:
-        """The events after the total at which the run ended before; asked once, where it goes on."""
-        if self._total_before is None:
+        """The events after the total at which the run ended before, where the shard still stands there."""
+        if self._reached is None or self._reached.clock != clock:
             return arrived
-        before = self._count.cut(stretch, int(self._total_before))
-        self._total_before = None
+        before = self._count.cut(stretch, self._reached.total)
         return arrived if before is None or before.clock != clock else before.refused(arrived)
 
     def _written(self, arrived: Arrivals) -> tuple[Events, Rows]:
@@ -409,7 +425,7 @@ class Shard:
             segments=position_texts(self._segments),
             reach=max(reach, self._promised_before),
             spent=self._spent,
-            total=self._total_before,
+            total=self._reached.total if self._reached else None,
             dataset=self.dataset,
             drift=self.drift,
             sink=marks,
@@ -437,6 +453,8 @@ class Shard:
         before, self._segments = self._segments, _moved(self._segments, clock)
         if self._segments != before:
             self.failed = None
+        if self._reached is not None and earliest(self._segments) > self._reached.clock:
+            self._reached = None
         while self._in_flight and self._in_flight[0].until <= clock:
             self._spent = self._spent.plus(self._in_flight.popleft().spent)
 
