@@ -290,15 +290,28 @@ def _blocks(numbers: I64) -> list[tuple[slice, int]]:
 def _ordinals(times: I64, users: I64) -> I64:
     """0 for the first event of a user in a microsecond, 1 for the next: what makes their ids differ."""
     ordinals = np.zeros(times.shape, np.int64)
-    shared = np.flatnonzero(times[1:] == times[:-1])
-    if shared.size:
-        members = np.union1d(shared, shared + 1)
-        order = members[np.lexsort((members, users[members], times[members]))]
-        same = (times[order][1:] == times[order][:-1]) & (users[order][1:] == users[order][:-1])
-        starts = np.flatnonzero(np.append(True, ~same))
-        lengths = np.diff(np.append(starts, order.size))
-        ordinals[order] = np.arange(order.size) - np.repeat(starts, lengths)
+    if not _some_user_comes_twice(times, users):
+        return ordinals
+    shared = times[1:] == times[:-1]
+    members = np.flatnonzero(np.append(shared, False) | np.append(False, shared))
+    order = members[np.lexsort((users[members], times[members]))]
+    again = (times[order][1:] == times[order][:-1]) & (users[order][1:] == users[order][:-1])
+    place = np.arange(order.size)
+    ordinals[order] = place - np.maximum.accumulate(np.where(np.append(False, again), 0, place))
     return ordinals
+
+
+def _some_user_comes_twice(times: I64, users: I64) -> bool:
+    """Whether two events share time and user; ``times`` ascend. In a big world hardly any tick has such."""
+    first = np.flatnonzero(times[1:] == times[:-1])
+    distance = 1
+    while first.size:
+        if (users[first] == users[first + distance]).any():
+            return True
+        distance += 1
+        first = first[: np.searchsorted(first, times.size - distance)]
+        first = first[times[first] == times[first + distance]]
+    return False
 
 
 @dataclass(frozen=True, eq=False)
