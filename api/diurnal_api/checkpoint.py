@@ -32,12 +32,22 @@ class Spent(BaseModel):
         )
 
 
+class Counted(BaseModel):
+    """The world's events from the run's beginning up to a simulated time, the beginning of a stretch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    upto: Instant
+    events: int
+
+
 class Checkpoint(BaseModel):
     """The state of one shard in one epoch.
 
     ``state`` is Running, Completed, BudgetExhausted or Failed; ``reason`` and ``message`` say why it ended.
-    ``total`` is the total of messages at which it ended, for as long as it stands there. ``sink`` and
-    ``tally`` are marks of the local sinks; ``dataset`` is what shard 0 resolved in a cluster.
+    ``total`` is the total of messages at which it ended, for as long as it stands there. ``counted`` spares
+    a successor the counting of what went before a total. ``sink`` and ``tally`` are marks of the local
+    sinks; ``dataset`` is what shard 0 resolved in a cluster.
     ``drift`` is what it says of another table at that address: empty where there is none, None where it has
     not looked.
     """
@@ -53,6 +63,7 @@ class Checkpoint(BaseModel):
     reason: str = ""
     message: str = ""
     total: int | None = None
+    counted: Counted | None = None
     dataset: DatasetRef | None = None
     drift: str | None = None
     sink: dict[str, Any] = Field(default_factory=dict)

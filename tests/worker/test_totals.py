@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.instants import format_instant
+from diurnal_api.layout import earliest
+from diurnal_api.plan import Plan
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks.discard import DiscardSink
 from diurnal_worker.timeline import ALL_SLOTS, Stretch, Timeline
@@ -87,24 +89,58 @@ def test_a_long_past_is_counted_in_parts_and_is_the_same_count(timeline: Timelin
         assert cut.allowed(timeline.arrivals(last, ALL_SLOTS)).times.tolist() == [times[before]]
 
 
+class Late:
+    """A run with a total that is a year old, on a machine that takes a millisecond to count a tick."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.plan = Run(spec(hours=None, budget__maxMessages=10**9), shards=1).plan
+        self.clock, self.store = FakeClock(), CountingStore()
+        late = START + 365 * 24 * HOUR
+        self.begin = Checkpoint(epoch=1, shard=0, segments=(f"0-1023@{format_instant(late)}",), reach=late)
+        counted = Timeline.world_count
+
+        def slowly(timeline: Timeline, stretch: Stretch) -> int:
+            self.clock.now += 0.001
+            return counted(timeline, stretch)
+
+        monkeypatch.setattr(Timeline, "world_count", slowly)
+
+    def seconds_to_the_first_message(self, found: Checkpoint) -> tuple[float, Checkpoint]:
+        """How long a shard takes that goes on from ``found``, and what it then leaves to the next."""
+        workshop, sink = build_workshop(self.plan, THREE_COUNTRIES, "lines"), DiscardSink("lines")
+        shard = Shard(0, self.plan, workshop, sink, self.store, self.clock, Settings(), found)
+        begun = self.clock.now
+        while not sink.counters.messages:
+            wait = shard.step() or 0.0  # which itself moves the clock
+            self.clock.now += wait
+        took = self.clock.now - begun
+        assert shard.stop(1.0)
+        assert shard.found is not None
+        return took, shard.found
+
+
 def test_a_shard_keeps_its_lease_while_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is a year old, on a machine that takes a millisecond a tick."""
-    plan = Run(spec(hours=None, budget__maxMessages=10**9), shards=1).plan
-    clock, store, sink = FakeClock(), CountingStore(), DiscardSink("lines")
-    late = START + 365 * 24 * HOUR
-    found = Checkpoint(epoch=1, shard=0, segments=(f"0-1023@{format_instant(late)}",), reach=late)
-    workshop = build_workshop(plan, THREE_COUNTRIES, "lines")
-    counted = Timeline.world_count
+    late = Late(monkeypatch)
+    took, _ = late.seconds_to_the_first_message(late.begin)
+    assert took > 30, "it took long"
+    assert late.store.saved >= took / (Settings().checkpoint + 2)
 
-    def slowly(timeline: Timeline, stretch: Stretch) -> int:
-        clock.now += 0.001
-        return counted(timeline, stretch)
 
-    monkeypatch.setattr(Timeline, "world_count", slowly)
-    shard = Shard(0, plan, workshop, sink, store, clock, Settings(), found)
-    begun = clock.now
-    while not sink.counters.messages:
-        wait = shard.step() or 0.0  # which itself moves the clock
-        clock.now += wait
-    assert clock.now - begun > 30, "it took long"
-    assert store.saved >= (clock.now - begun) / (Settings().checkpoint + 2)
+def test_who_goes_on_with_a_shard_does_not_count_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Late(monkeypatch)
+    took, left = late.seconds_to_the_first_message(late.begin)
+    again, _ = late.seconds_to_the_first_message(left)
+    assert took > 30
+    assert again < 1
+    assert left.counted is not None
+    *_, last = (s for s in timeline_of(late.plan).stretches(START, int(left.counted.upto)))
+    assert last.end == left.counted.upto <= earliest(left.position)
+    counter = Count(timeline_of(late.plan))
+    while not counter.reaches(last):
+        pass
+    assert (cut := counter.cut(last, left.counted.events)) is not None
+    assert cut.clock == left.counted.upto, "the last of those that were counted is the last of its stretch"
+
+
+def timeline_of(plan: Plan) -> Timeline:
+    return build_workshop(plan, THREE_COUNTRIES, "lines").timeline

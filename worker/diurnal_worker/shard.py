@@ -137,7 +137,7 @@ class Shard:
         self._spent = self.found.spent if self.found else Spent()
         self._reached = self._reached_before(cut(whole, own))
         self._schedule = Schedule(self.settings.tolerance)
-        self._count = Count(self.workshop.timeline)
+        self._count = Count(self.workshop.timeline, self.found.counted if self.found else None)
         self._keeping = self.sink if isinstance(self.sink, KeepingSink) else None
         self._obey_pace()
         self._saved_at = self.clock.monotonic()
@@ -426,6 +426,7 @@ class Shard:
             reach=max(reach, self._promised_before),
             spent=self._spent,
             total=self._reached.total if self._reached else None,
+            counted=self._count.known_at(earliest(self._segments)),
             dataset=self.dataset,
             drift=self.drift,
             sink=marks,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from diurnal_api.checkpoint import Counted
 from diurnal_worker.timeline import ALL_SLOTS
 
 if TYPE_CHECKING:
@@ -43,15 +45,16 @@ class Count:
     In parts: a year of ticks takes seconds, and whoever counts has a Lease to renew meanwhile.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, known: Counted | None = None) -> None:
         self._timeline = timeline
-        self._upto = timeline.start
-        self._before = 0
+        self._upto = timeline.start if known is None else int(known.upto)
+        self._before = 0 if known is None else known.events
+        self._marks = deque([(self._upto, self._before)])
 
     def along(self, timeline: Timeline) -> Count:
         """The same count along a timeline that differs in its end alone."""
         other = Count(timeline)
-        other._upto, other._before = self._upto, self._before
+        other._upto, other._before, other._marks = self._upto, self._before, self._marks
         return other
 
     def reaches(self, stretch: Stretch, most: int = AT_ONCE) -> bool:
@@ -59,7 +62,16 @@ class Count:
         for passed in islice(self._timeline.stretches(self._upto, stretch.begin), most):
             self._before += self._timeline.world_count(passed)
             self._upto = passed.end
+        if self._upto > self._marks[-1][0]:
+            self._marks.append((self._upto, self._before))
         return self._upto >= stretch.begin
+
+    def known_at(self, clock: int) -> Counted | None:
+        """The latest count for whoever goes on at ``clock``, or later; ``clock`` never falls."""
+        while len(self._marks) > 1 and self._marks[1][0] <= clock:
+            self._marks.popleft()
+        upto, events = self._marks[0]
+        return Counted(upto=upto, events=events) if self._timeline.start < upto <= clock else None
 
     def cut(self, stretch: Stretch, limit: int) -> Cut | None:
         """Where ``stretch``, once it is reached, is cut by a total; None where all of it goes."""
