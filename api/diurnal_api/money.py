@@ -80,5 +80,6 @@ def _messages(usd: str, usd_per_tib: str, largest_message: int, messages_per_req
     if largest_message < 1 or messages_per_request < 1:
         raise ValueError("a message has at least 1 byte, a request at least 1 message")
     with localcontext(prec=_PRECISION):
-        share = Decimal(REQUEST_MINIMUM_BYTES) / messages_per_request
-        return Decimal(usd) * TIB / Decimal(usd_per_tib) / max(Decimal(largest_message), share)
+        request = max(largest_message * messages_per_request, REQUEST_MINIMUM_BYTES)
+        # One division, at the end: a quotient that is a whole number comes out as that number.
+        return Decimal(usd) * TIB * messages_per_request / (Decimal(usd_per_tib) * request)

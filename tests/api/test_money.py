@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diurnal_api.money import (
@@ -32,6 +32,7 @@ def test_a_request_is_billed_a_thousand_bytes_at_least() -> None:
 
 
 @given(amounts, amounts, st.integers(1, 10_000_000), st.integers(1, 1000))
+@example(usd="0.000001", price="0.000001", largest=1, per_request=375)
 def test_the_messages_of_a_budget_cost_no_more_and_one_more_would(
     usd: str, price: str, largest: int, per_request: int
 ) -> None:
