@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,6 @@ import typer
 
 app = typer.Typer(
     name="diurnal",
-    help="The traffic of a whole planet of app users, on demand.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -49,6 +49,30 @@ For = Annotated[
         "--for", metavar="DURATION", help="Simulated time from clock.start, end exclusive: 1d, 36h, 90m."
     ),
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from diurnal_worker import ENGINE
+        from diurnal_worker.zonefiles import TZDATA_VERSION
+
+        typer.echo(f"diurnal {version('diurnal')}, engine {ENGINE}, time zones {TZDATA_VERSION}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: diurnal plan manifests/examples/app-store.yaml")
+def diurnal(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the versions of the program and of what a run depends on.",
+        ),
+    ] = False,
+) -> None:
+    """The traffic of a whole planet of app users, on demand."""
 
 
 @app.command(

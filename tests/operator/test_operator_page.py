@@ -94,7 +94,7 @@ def said_by_workers() -> set[str]:
         if isinstance(argument, ast.Constant)
         and isinstance(argument.value, str)
         and WORD.fullmatch(argument.value)
-    } - {"FilesNotWritable", "OutputClosed"}  # of sinks that no pod has
+    } - {"FilesNotWritable", "OutputClosed", "OutputFailed"}  # of sinks that no pod has
 
 
 def _words(path: Path) -> Iterator[str]:

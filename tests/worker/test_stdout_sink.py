@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ try:
     for number in range(100_000):
         sink.send(Batch(memoryview(b"a line\\n" * 100), 100, number))
 except PermanentSinkError as error:
-    sys.stderr.write(error.reason)
+    sys.stderr.write(f"{error.reason}: {error}")
     sys.exit(3)
 """
 
@@ -53,8 +54,15 @@ def test_a_reader_that_goes_away_ends_the_run_cleanly_and_without_a_traceback() 
         assert process.stderr is not None
         assert process.stdout.readline() == b"a line\n"
         process.stdout.close()
-        assert process.stderr.read() == b"OutputClosed"
+        assert process.stderr.read().startswith(b"OutputClosed: whoever read the output closed it")
     assert process.returncode == 3
+
+
+def test_a_full_disk_behind_it_is_said_to_be_its_own() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", PIPED], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"OutputFailed: standard output could not be written: No space left on device"
+    assert done.returncode == 3
 
 
 def test_what_was_written_before_the_reader_went_away_is_still_acknowledged() -> None:

@@ -33,7 +33,9 @@ class StdoutSink:
         self._until = NOTHING_YET
 
     def send(self, batch: Batch) -> None:
-        """Writes the batch. Raises PermanentSinkError (OutputClosed) when nobody reads any more."""
+        """Writes the batch. Raises PermanentSinkError: OutputClosed when nobody reads any more, OutputFailed
+        when it leads to where nothing can be written, such as a full disk.
+        """
         self.counters.attempted(batch.messages)
         try:
             self._output.write(batch.payload)
@@ -43,6 +45,10 @@ class StdoutSink:
             raise PermanentSinkError(
                 "OutputClosed", "whoever read the output closed it: nothing more is written", self._until
             ) from closed
+        except OSError as failed:
+            self._silence()
+            why = f"standard output could not be written: {failed.strerror}"
+            raise PermanentSinkError("OutputFailed", why, self._until) from failed
         self.counters.acknowledged(batch.messages, batch.payload.nbytes, 0.0)
         self._until = batch.until
 
