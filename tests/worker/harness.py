@@ -26,7 +26,7 @@ from diurnal_api.spec import Spec
 from diurnal_worker.checkpoints import StoreUnavailableError
 from diurnal_worker.dataset import Country, Dataset
 from diurnal_worker.shard import Settings, Shard, Workshop
-from diurnal_worker.sinks import NOTHING_YET, Batch, Framing
+from diurnal_worker.sinks import NOTHING_YET, Batch, Framing, PermanentSinkError
 from diurnal_worker.sinks.counters import Counters
 from diurnal_worker.timeline import ALL_SLOTS
 from diurnal_worker.workshop import build_workshop
@@ -123,6 +123,9 @@ class FakeSink:
 
     def send(self, batch: Batch) -> None:
         self._run.operation("before a send")
+        if self._run.refuses:
+            self._run.refuses = False
+            raise PermanentSinkError("Refused", "the next one is refused", self._until)
         now, latency = self._run.clock.now, self._run.latency()
         arrives = self._run.once_the_broker_moves(now + latency * self._run.random.random())
         answered = max(self._run.once_the_broker_moves(now + latency), arrives)
@@ -154,7 +157,9 @@ class FakeSink:
         return drained
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """What nobody waits for any more is given up."""
+        self._advance()
+        self.crash()
 
     def crash(self) -> None:
         """What has not arrived may arrive all the same, or never."""
@@ -217,6 +222,7 @@ class Run:
         self.crashes: list[CrashWindow] = []
         self.slowest: int | None = None
         self.crash_at: int | None = None
+        self.refuses = False
         self.furthest_reach = 0
         self._operations = 0
         self._clocks = np.zeros(SLOTS, np.int64)
@@ -272,6 +278,7 @@ class Run:
                     break
                 except StoreUnavailableError:
                     continue
+            self._sinks[number].close()
             if not stopped:
                 self._bury(number)
             drained = drained and stopped

@@ -413,20 +413,24 @@ def test_a_total_within_a_microsecond_is_gone_on_with_without_loss_or_repeat() -
     assert run.received() == dict.fromkeys(whole[: totals[-1] + 5], 1)
 
 
+PACES = pytest.mark.parametrize("throttle", ["Unlimited", 100])
+
+
+@PACES
 @pytest.mark.parametrize("shards", [1, 2])
-def test_a_stop_at_a_total_within_a_microsecond_repeats_nothing(shards: int) -> None:
+def test_a_stop_at_a_total_within_a_microsecond_repeats_nothing(shards: int, throttle: object) -> None:
     """Stopped after every single step, and started again."""
     whole, within = totals_within_a_microsecond()
     first, last = within[len(within) // 5], within[len(within) // 3]
     for steps in itertools.count(1):
-        run = Run(dense(150, budget__maxMessages=first), shards, settings=Settings(most_messages=3))
+        run = Run(limited(first, throttle), shards, settings=Settings(most_messages=3))
         over = run.go(steps)
         run.stop_all()
         run.start_all()
         run.finish()
         assert run.received() == dict.fromkeys(whole[:first], 1), f"stopped after {steps} steps"
         run.stop_all()
-        run.follow(dense(150, budget__maxMessages=last), shards)
+        run.follow(limited(last, throttle), shards)
         run.go(steps)
         run.stop_all()
         run.start_all()
@@ -437,14 +441,17 @@ def test_a_stop_at_a_total_within_a_microsecond_repeats_nothing(shards: int) -> 
     assert steps > 10
 
 
+@PACES
 @pytest.mark.parametrize("shards", [1, 2])
-def test_a_total_within_a_microsecond_that_is_raised_at_any_moment_repeats_nothing(shards: int) -> None:
+def test_a_total_within_a_microsecond_that_is_raised_at_any_moment_repeats_nothing(
+    shards: int, throttle: object
+) -> None:
     whole, within = totals_within_a_microsecond()
     first, last = within[len(within) // 5], within[len(within) // 3]
     for steps in itertools.count(1):
-        run = Run(dense(150, budget__maxMessages=first), shards, settings=Settings(most_messages=3))
+        run = Run(limited(first, throttle), shards, settings=Settings(most_messages=3))
         over = run.go(steps)
-        run.repace(dense(150, budget__maxMessages=last))
+        run.repace(limited(last, throttle))
         run.go(2)
         run.stop_all()
         run.start_all()
@@ -453,6 +460,75 @@ def test_a_total_within_a_microsecond_that_is_raised_at_any_moment_repeats_nothi
         if over:
             break
     assert steps > 10
+
+
+# What comes just before the microsecond of a total is acknowledged first, and both leave the clock at it.
+
+
+def a_total_and_its_last_answer_late(seed: int) -> tuple[list[bytes], int, Run]:
+    """The events of the world in order, the total, and a run that has not begun."""
+    whole, within = totals_within_a_microsecond()
+    times = [time_of(event) for event in whole]
+    total = next(n for n in within if times[n - 1] - 1 in times)
+    settings = Settings(most_messages=1)
+    run = Run(limited(total, "Unlimited"), 1, seed, settings, most_in_flight=1000)
+    run.latency = lambda: 5.0 if len(run.deliveries) == total - 1 else 0.1  # type: ignore[method-assign]
+    return whole, total, run
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_total_is_not_said_to_be_reached_before_its_last_microsecond_is_acknowledged(seed: int) -> None:
+    whole, total, run = a_total_and_its_last_answer_late(seed)
+    run.finish()
+    run.stop_all()
+    assert run.received() == dict.fromkeys(whole[:total], 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_total_that_is_raised_before_it_is_acknowledged_loses_nothing_in_a_crash(seed: int) -> None:
+    whole, total, run = a_total_and_its_last_answer_late(seed)
+    while len(run.deliveries) < total:
+        run.go(1)
+    run.go(5)
+    run.repace(limited(total + 50, "Unlimited"))
+    before = run.checkpoint(0)
+    while run.checkpoint(0) is before:
+        run.go(1)
+    run.kill(0)
+    run.finish()
+    assert set(run.received()) == set(whole[: total + 50])
+
+
+def test_a_total_that_is_lowered_and_raised_again_within_a_microsecond_repeats_nothing() -> None:
+    whole, within = totals_within_a_microsecond()
+    total = within[len(within) // 5]
+    run = Run(limited(total, "Unlimited"), 1).finish()
+    for other in (total - 5, total + 5):
+        run.stop_all()
+        run.follow(limited(other, "Unlimited"), 1)
+        run.finish()
+    assert run.received() == dict.fromkeys(whole[: total + 5], 1)
+
+
+def test_a_total_within_a_microsecond_is_not_forgotten_where_its_successor_fails() -> None:
+    whole, within = totals_within_a_microsecond()
+    total = within[len(within) // 5]
+    run = Run(limited(total, "Unlimited"), 1).finish()
+    run.stop_all()
+    run.follow(limited(total + 5, "Unlimited"), 1)
+    run.refuses = True
+    run.go()
+    assert (failed := run.checkpoint(0)) is not None
+    assert failed.state == "Failed"
+    run.stop_all()
+    run.start_all()
+    run.finish()
+    assert run.received() == dict.fromkeys(whole[: total + 5], 1)
+
+
+def limited(total: int, throttle: object) -> Spec:
+    """``dense(150)`` with a total."""
+    return dense(150, budget__maxMessages=total, budget__maxMessagesPerSecond=throttle)
 
 
 def totals_within_a_microsecond() -> tuple[list[bytes], list[int]]:

@@ -47,6 +47,7 @@ _NUMBERS: Final = 1 << 20
 _NUMBER_MASK: Final = np.uint64(_NUMBERS - 1)
 _BLOCK: Final = 1 << 15  # candidates at a time: what a core's cache holds
 _COMPILED_BLOCK: Final = 1 << 18
+_FEW: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +291,7 @@ def _blocks(numbers: I64) -> list[tuple[slice, int]]:
 def _ordinals(times: I64, users: I64) -> I64:
     """0 for the first event of a user in a microsecond, 1 for the next: what makes their ids differ."""
     ordinals = np.zeros(times.shape, np.int64)
-    if not _some_user_comes_twice(times, users):
+    if not _some_user_may_come_twice(times, users):
         return ordinals
     shared = times[1:] == times[:-1]
     members = np.flatnonzero(np.append(shared, False) | np.append(False, shared))
@@ -301,12 +302,15 @@ def _ordinals(times: I64, users: I64) -> I64:
     return ordinals
 
 
-def _some_user_comes_twice(times: I64, users: I64) -> bool:
-    """Whether two events share time and user; ``times`` ascend. In a big world hardly any tick has such."""
+def _some_user_may_come_twice(times: I64, users: I64) -> bool:
+    """Whether two events may share time and user; ``times`` ascend. In a big world hardly any tick has such.
+
+    A microsecond of many events is not looked through: comparing each with each would be more than sorting.
+    """
     first = np.flatnonzero(times[1:] == times[:-1])
     distance = 1
     while first.size:
-        if (users[first] == users[first + distance]).any():
+        if distance > _FEW or (users[first] == users[first + distance]).any():
             return True
         distance += 1
         first = first[: np.searchsorted(first, times.size - distance)]

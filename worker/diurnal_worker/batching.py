@@ -34,7 +34,7 @@ def spans(
     microsecond. A span ends between two different microseconds; only where one microsecond alone holds
     more than ``most`` events it does not, and then ``until`` is that microsecond. ``until`` is never ahead
     of what is due, so that whoever goes on from there is not early; hence the last span may be empty, due
-    when the stretch is over.
+    when the stretch is over, unless its end is reached with the last event.
     """
     cuts: list[Span] = []
     first = 0
@@ -47,7 +47,7 @@ def spans(
         until = int(times[last - 1]) + (0 if is_open else 1)
         cuts.append(Span(first, last, min(until, end), float(due[last - 1]), is_open))
         first = last
-    if cuts and due[-1] >= length:
+    if cuts and (due[-1] >= length or cuts[-1].until == end):
         return [*cuts[:-1], replace(cuts[-1], until=end)]
     return [*cuts, Span(times.size, times.size, end, length)]
 

@@ -123,6 +123,7 @@ class Shard:
     account: Account = field(default_factory=Account)
     _prepared: Prepared | None = None
     _end: _End | None = None
+    _next_plan: Plan | None = None
     _in_flight: deque[_Sent] = field(default_factory=deque)
     _unanswered: deque[tuple[int, int]] = field(default_factory=deque)
 
@@ -208,19 +209,28 @@ class Shard:
 
     def repace(self, plan: Plan) -> None:
         """Obeys another pace of the same epoch at once: budget, speed, end, totals."""
+        self._next_plan = None
         if plan.pace == self.plan.pace:
             return
         with suppress(PermanentSinkError):  # the sink raises it again
             self._finish_the_microsecond()
-        if (end := self._end) is not None and end.state == "BudgetExhausted" and self._prepared is None:
-            assert self._limit is not None  # it ended there
-            self._reached = _Reached(self._limit, end.clock)
+        if self._is_concluding:
+            self._next_plan = plan
+            return
+        if self.ended is not None and self.ended.total is not None:
+            self._reached = _Reached(int(self.ended.total), earliest(self._segments))
         self.plan = plan
         self.workshop = replace(self.workshop, timeline=self.workshop.timeline.ending_at(plan.pace.end))
         self._count = self._count.along(self.workshop.timeline)
         self._prepared = self._end = self.ended = None
         self._schedule.forget()
         self._obey_pace()
+
+    @property
+    def _is_concluding(self) -> bool:
+        """Whether a total is sent and not yet acknowledged: no other one before it is known to be reached."""
+        at_a_total = self._end is not None and self._end.state == "BudgetExhausted"
+        return at_a_total and self._prepared is None and self.ended is None
 
     def _obey_pace(self) -> None:
         pace = self.plan.pace
@@ -229,7 +239,11 @@ class Shard:
         self._limit = int(limit) if limit is not None else None
 
     def stop(self, timeout: float) -> bool:
-        """Sends nothing more, awaits what is on its way, and checkpoints; whether all is acknowledged."""
+        """Awaits what is on its way, and checkpoints; whether all is acknowledged.
+
+        Nothing more is sent, but for the rest of a microsecond. Where all is sent that there is, the end is
+        recorded.
+        """
         if self.ended is not None:
             return True
         try:
@@ -394,13 +408,15 @@ class Shard:
     def _conclude(self) -> float:
         """Awaits the last acknowledgements, then records the end."""
         assert self._end is not None  # only called then
-        self.sink.drain(self.settings.poll)
+        drained = self.sink.drain(self.settings.poll)
         if self._keeping is not None:
             self._keeping.finish()
         self._checkpoint(self._end.clock)
-        if earliest(self._segments) < self._end.clock:
+        if not drained or earliest(self._segments) < self._end.clock:
             return self.settings.poll
         self._record_end(self._end.state, self._end.state, self._end.message)
+        if self._next_plan is not None:
+            self.repace(self._next_plan)
         return 0.0
 
     def _checkpoint(self, reach: int) -> None:
@@ -442,7 +458,9 @@ class Shard:
     def _record_end(self, state: str, reason: str, message: str) -> None:
         """The last checkpoint once more, with why nothing follows it."""
         assert self.found is not None  # every end is preceded by a checkpoint
-        total = self.plan.pace.max_messages if state == "BudgetExhausted" else None
+        total = self.found.total
+        if state == "BudgetExhausted":
+            total = max(int(self.plan.pace.max_messages or 0), int(total or 0))
         ended = self.found.model_copy(
             update={"state": state, "reason": reason, "message": message, "total": total}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from typing import Literal, Protocol
 
@@ -13,13 +14,28 @@ from diurnal_worker.sinks.counters import Counters
 class Output(Protocol):
     """A binary stream that takes everything it is given."""
 
-    def write(self, payload: memoryview, /) -> int: ...
+    def write(self, payload: memoryview, /) -> int | None: ...
 
-    def flush(self) -> None: ...
+
+class StandardOutput:
+    """Standard output without a buffer: what failed is not tried again when the interpreter ends
+    (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = sys.stdout.fileno()
+
+    def write(self, payload: memoryview, /) -> None:
+        """Writes all of it, and waits for a reader that set the pipe to non-blocking."""
+        while payload.nbytes:
+            try:
+                payload = payload[os.write(self._descriptor, payload) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
 
 
 class StdoutSink:
-    """Writes and flushes each batch; what the pipe has taken counts as durable, for there is no more to
+    """Writes each batch; what the pipe has taken counts as durable, for there is no more to
     know. See `diurnal_worker.sinks.Sink`.
     """
 
@@ -28,8 +44,7 @@ class StdoutSink:
     def __init__(self, output: Output | None = None) -> None:
         """`output`: where to write; standard output if none is given."""
         self.counters = Counters()
-        self._standard = output is None
-        self._output = sys.stdout.buffer if output is None else output
+        self._output: Output = StandardOutput() if output is None else output
         self._until = NOTHING_YET
 
     def send(self, batch: Batch) -> None:
@@ -39,14 +54,11 @@ class StdoutSink:
         self.counters.attempted(batch.messages)
         try:
             self._output.write(batch.payload)
-            self._output.flush()
         except (BrokenPipeError, ValueError) as closed:
-            self._silence()
             raise PermanentSinkError(
                 "OutputClosed", "whoever read the output closed it: nothing more is written", self._until
             ) from closed
         except OSError as failed:
-            self._silence()
             why = f"standard output could not be written: {failed.strerror}"
             raise PermanentSinkError("OutputFailed", why, self._until) from failed
         self.counters.acknowledged(batch.messages, batch.payload.nbytes, 0.0)
@@ -61,15 +73,8 @@ class StdoutSink:
         return self._until
 
     def drain(self, timeout: float) -> bool:  # noqa: ARG002 (the protocol's)
-        """Each batch is flushed as it is sent."""
+        """Each batch is written as it is sent."""
         return True
 
     def close(self) -> None:
         """Standard output is not this sink's to close."""
-
-    def _silence(self) -> None:
-        """Lets the interpreter flush its buffer into nothing at exit, in place of a traceback
-        (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
-        """
-        if self._standard:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
