@@ -73,6 +73,13 @@ def spec(events_per_second: float = 0.2, hours: float | None = 3, **changes: Any
     return Spec.model_validate(values)
 
 
+def dense(microseconds: int, **changes: Any) -> Spec:
+    """A world with some two events a microsecond, for so long."""
+    changes |= {"population__users": 100_000, "clock__start": "2026-03-29T00:00:00.000000Z"}
+    end = f"2026-03-29T00:00:00.{microseconds:06d}Z"
+    return spec(events_per_second=2_000_000, hours=None, clock__end=end, **changes)
+
+
 def _text(instant: int) -> str:
     from diurnal_api.instants import format_instant
 

@@ -26,6 +26,7 @@ from harness import (
     Run,
     assert_one_stream,
     before,
+    dense,
     in_the_worlds_order,
     lines,
     spec,
@@ -364,15 +365,6 @@ def test_shards_of_equal_pace_stay_within_one_tick_of_each_other() -> None:
 
 
 # Many events in one microsecond.
-
-
-DENSE = {"population__users": 100_000, "clock__start": "2026-03-29T00:00:00.000000Z"}
-
-
-def dense(microseconds: int, **changes: object) -> Spec:
-    """A world with some two events a microsecond, for so long."""
-    end = f"2026-03-29T00:00:00.{microseconds:06d}Z"
-    return spec(events_per_second=2_000_000, hours=None, clock__end=end, **DENSE, **changes)
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])

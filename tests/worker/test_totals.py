@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,10 +14,11 @@ from diurnal_api.layout import earliest
 from diurnal_api.plan import Plan
 from diurnal_worker.shard import Settings, Shard
 from diurnal_worker.sinks.discard import DiscardSink
+from diurnal_worker.tally import Tally
 from diurnal_worker.timeline import ALL_SLOTS, Stretch, Timeline
 from diurnal_worker.totals import Count
 from diurnal_worker.workshop import build_workshop
-from harness import HOUR, START, THREE_COUNTRIES, FakeClock, Run, spec
+from harness import HOUR, START, THREE_COUNTRIES, FakeClock, Run, dense, in_the_worlds_order, spec, time_of
 from test_low_rate import CountingStore
 
 HALVES = (range(512), range(512, 1024))
@@ -144,3 +147,28 @@ def test_who_goes_on_with_a_shard_does_not_count_again(monkeypatch: pytest.Monke
 
 def timeline_of(plan: Plan) -> Timeline:
     return build_workshop(plan, THREE_COUNTRIES, "lines").timeline
+
+
+def test_the_report_counts_what_went_within_the_last_microsecond_too() -> None:
+    whole = in_the_worlds_order(Run(dense(150), 1).plan)
+    total = next(n for n in range(20, len(whole)) if time_of(whole[n - 1]) == time_of(whole[n]))
+    plan = Run(dense(150, budget__maxMessages=total), 1).plan
+    workshop, clock, kept = build_workshop(plan, THREE_COUNTRIES, "lines"), FakeClock(), Kept()
+    tally, sink = Tally(workshop.maker), DiscardSink("lines")
+    shard = Shard(0, plan, workshop, sink, kept, clock, Settings(), tally=tally)
+    while (wait := shard.step()) is not None:
+        clock.now += wait
+    assert shard.ended is not None
+    hours = [*kept.records, *shard.ended.tally["open"].values()]
+    assert sum(sum(hour["countries"].values()) for hour in hours) == total == sink.counters.messages
+
+
+class Kept(CountingStore):
+    """Keeps the records of the hours that are over."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def keep(self, records: list[dict[str, Any]]) -> int:
+        self.records += records
+        return 0

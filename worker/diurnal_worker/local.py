@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from diurnal_worker.checkpoints import Checkpoint
+    from diurnal_worker.sinks.stdout import Output
 
 ENDED: Final = 0
 DRAINED: Final = 70
@@ -100,9 +101,9 @@ def _open_sink(run: LocalRun, folder: StateFolder, number: int, found: Checkpoin
         assert plan.sink.pubsub is not None  # the plan was made for it
         return PubsubSink(plan.sink.pubsub.topic)
     if run.sink == "stdout":
-        from diurnal_worker.sinks.stdout import StdoutSink
+        from diurnal_worker.sinks.stdout import StandardOutput, StdoutSink
 
-        return StdoutSink(_SharedOutput(folder.path / "stdout.lock"))
+        return StdoutSink(_SharedOutput(StandardOutput(), folder.path / "stdout.lock"))
     if run.sink == "discard":
         from diurnal_worker.sinks.discard import DiscardSink
 
@@ -128,21 +129,15 @@ def named_part(epoch: int, first: int, last: int) -> str:
 class _SharedOutput:
     """Standard output of several workers: whole batches, one after another."""
 
-    def __init__(self, lock: Path) -> None:
-        self._lock = lock.open("w")
+    def __init__(self, output: Output, lock: Path) -> None:
+        self._output, self._lock = output, lock.open("w")
 
-    def write(self, payload: memoryview) -> int:
+    def write(self, payload: memoryview) -> None:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
-            sent = 0
-            while sent < len(payload):
-                sent += os.write(1, payload[sent:])
+            self._output.write(payload)
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return sent
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
 
 def _int(value: object) -> int | None:

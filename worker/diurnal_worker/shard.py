@@ -411,7 +411,7 @@ class Shard:
         drained = self.sink.drain(self.settings.poll)
         if self._keeping is not None:
             self._keeping.finish()
-        self._checkpoint(self._end.clock)
+        self._checkpoint(self._end.clock, whole=drained)
         if not drained or earliest(self._segments) < self._end.clock:
             return self.settings.poll
         self._record_end(self._end.state, self._end.state, self._end.message)
@@ -419,19 +419,22 @@ class Shard:
             self.repace(self._next_plan)
         return 0.0
 
-    def _checkpoint(self, reach: int) -> None:
-        """Stores where the shard stands and how far it may now go."""
+    def _checkpoint(self, reach: int, *, whole: bool = False) -> None:
+        """Stores where the shard stands and how far it may now go.
+
+        ``whole``: all that was sent is acknowledged, also what shares its microsecond with what is not sent.
+        """
         marks = self._keeping.commit() if self._keeping is not None else {}
         self._settle(self.sink.acknowledged())
-        self._save(marks, self._tallied(), max(reach, self._reach))
+        self._save(marks, self._tallied(earliest(self._segments) + whole), max(reach, self._reach))
         if self._keeping is not None:
             self._keeping.committed()
         self._learn_speed()
 
-    def _tallied(self) -> dict[str, Any]:
+    def _tallied(self, clock: int) -> dict[str, Any]:
         if self.tally is None:
             return {}
-        records, open_hours = self.tally.settle(earliest(self._segments))
+        records, open_hours = self.tally.settle(clock)
         return {"open": open_hours, "offset": self.store.keep(records)}
 
     def _save(self, marks: dict[str, Any], tally: dict[str, Any], reach: int) -> None:
@@ -505,7 +508,7 @@ class Shard:
                 self._save({}, {}, self._reach)
         else:
             self._settle(error.until)
-            self._save({}, self._tallied(), self._reach)
+            self._save({}, self._tallied(earliest(self._segments)), self._reach)
         self._record_end("Failed", error.reason, error.message)
 
 

@@ -26,7 +26,7 @@ class StandardOutput:
         self._descriptor = sys.stdout.fileno()
 
     def write(self, payload: memoryview, /) -> None:
-        """Writes all of it, and waits for a reader that set the pipe to non-blocking."""
+        """Writes all of it, and waits where somebody made the descriptor non-blocking."""
         while payload.nbytes:
             try:
                 payload = payload[os.write(self._descriptor, payload) :]
