@@ -41,6 +41,11 @@ def _as_python(value: Any) -> Any:
     return list(found.values()) if found and all(isinstance(key, int) for key in found) else found
 
 
+def seen_by_gitops(obj: Object) -> tuple[str, str]:
+    """What Argo CD's script and kstatus make of an object."""
+    return run("health.lua", obj)["status"], kstatus(obj)
+
+
 def kstatus(obj: Object) -> str:
     """The rules for kinds that kstatus does not know, in their order."""
     status = obj.get("status", {})

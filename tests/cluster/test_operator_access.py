@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from access import established
-from gitops import kstatus, run
+from gitops import run, seen_by_gitops
 from kubeapi import KubeApi
 from place import SPEC, Cluster, eventually, simulation
 
@@ -115,7 +115,7 @@ def test_argo_cd_and_kstatus_follow_it_through_life(served: Served) -> None:
             if expected[0] == "Healthy":
                 tell_pods_ready(served)
             found: dict[str, Any] = served.api.get(path).expect()
-            story.append((run("health.lua", found)["status"], kstatus(found)))
+            story.append(seen_by_gitops(found))
             return found if story[-1] == expected else None
 
         return dict(eventually(reached))

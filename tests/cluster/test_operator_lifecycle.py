@@ -12,18 +12,12 @@ from diurnal_api.checkpoint import Checkpoint
 from diurnal_api.layout import earliest, parse_position, parse_segment
 from diurnal_api.lease import checkpoint_of, is_sealed
 from diurnal_api.spec import GROUP
-from gitops import kstatus, run
+from gitops import seen_by_gitops
 from nodes import Node
 from operators import Operator
 from world import World, eventually
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def seen_by_gitops(world: World) -> tuple[str, str]:
-    """What Argo CD's script and kstatus make of the object that the API server holds."""
-    found = world.get("app")
-    return run("health.lua", found)["status"], kstatus(found)
 
 
 def test_a_simulation_lives_from_apply_to_deletion(world: World, operator: Operator) -> None:
@@ -92,7 +86,7 @@ def test_a_run_completes_and_goes_on_when_its_end_moves(world: World, operator: 
     eventually("completed", lambda: world.status("app").get("state") == "Completed" and not world.pods())
     assert world.condition("app", "Completed")["status"] == "True"
     assert world.condition("app", "Ready")["status"] == "True"
-    assert seen_by_gitops(world) == ("Healthy", "Current")
+    assert seen_by_gitops(world.get("app")) == ("Healthy", "Current")
     assert world.status("app")["clock"]["short"] == "2026-01-01T00:30:00Z"
     assert [d["spec"]["replicas"] for d in world.deployments()] == [0]
     world.patch("app", clock={"end": "2026-01-01T01:00:00Z"})
@@ -110,7 +104,7 @@ def test_a_budget_ends_a_run_at_exactly_its_messages_and_raising_it_goes_on(
     )
     assert world.status("app")["spent"]["messages"] == 3000
     assert "raise" in world.status("app")["message"]
-    assert seen_by_gitops(world) == ("Suspended", "Current")
+    assert seen_by_gitops(world.get("app")) == ("Suspended", "Current")
     world.patch("app", budget={"maxMessages": 5000})
     eventually("more is spent", lambda: world.status("app")["spent"]["messages"] == 5000)
     eventually(

@@ -298,6 +298,12 @@ class Run:
         for shard in range(int(self.plan.shards)):
             self._wake(shard, self.clock.now + self.random.random() * 0.3)
 
+    def restart(self) -> Run:
+        """SIGTERM to everything, and the same pods again."""
+        self.stop_all()
+        self.start_all()
+        return self
+
     def follow(self, wanted: Spec, shards: int) -> None:
         """What the operator does once nothing runs: the next plan, and its shards."""
         assert not self._alive

@@ -412,21 +412,16 @@ PACES = pytest.mark.parametrize("throttle", ["Unlimited", 100])
 @pytest.mark.parametrize("shards", [1, 2])
 def test_a_stop_at_a_total_within_a_microsecond_repeats_nothing(shards: int, throttle: object) -> None:
     """Stopped after every single step, and started again."""
-    whole, within = totals_within_a_microsecond()
-    first, last = within[len(within) // 5], within[len(within) // 3]
+    whole, first, last = two_totals_within_microseconds()
     for steps in itertools.count(1):
         run = Run(limited(first, throttle), shards, settings=Settings(most_messages=3))
         over = run.go(steps)
-        run.stop_all()
-        run.start_all()
-        run.finish()
+        run.restart().finish()
         assert run.received() == dict.fromkeys(whole[:first], 1), f"stopped after {steps} steps"
         run.stop_all()
         run.follow(limited(last, throttle), shards)
         run.go(steps)
-        run.stop_all()
-        run.start_all()
-        run.finish()
+        run.restart().finish()
         assert run.received() == dict.fromkeys(whole[:last], 1), f"stopped {steps} steps after it was raised"
         if over:
             break
@@ -438,16 +433,13 @@ def test_a_stop_at_a_total_within_a_microsecond_repeats_nothing(shards: int, thr
 def test_a_total_within_a_microsecond_that_is_raised_at_any_moment_repeats_nothing(
     shards: int, throttle: object
 ) -> None:
-    whole, within = totals_within_a_microsecond()
-    first, last = within[len(within) // 5], within[len(within) // 3]
+    whole, first, last = two_totals_within_microseconds()
     for steps in itertools.count(1):
         run = Run(limited(first, throttle), shards, settings=Settings(most_messages=3))
         over = run.go(steps)
         run.repace(limited(last, throttle))
         run.go(2)
-        run.stop_all()
-        run.start_all()
-        run.finish()
+        run.restart().finish()
         assert run.received() == dict.fromkeys(whole[:last], 1), f"raised after {steps} steps"
         if over:
             break
@@ -492,8 +484,7 @@ def test_a_total_that_is_raised_before_it_is_acknowledged_loses_nothing_in_a_cra
 
 
 def test_a_total_that_is_lowered_and_raised_again_within_a_microsecond_repeats_nothing() -> None:
-    whole, within = totals_within_a_microsecond()
-    total = within[len(within) // 5]
+    whole, total, _ = two_totals_within_microseconds()
     run = Run(limited(total, "Unlimited"), 1).finish()
     for other in (total - 5, total + 5):
         run.stop_all()
@@ -503,8 +494,7 @@ def test_a_total_that_is_lowered_and_raised_again_within_a_microsecond_repeats_n
 
 
 def test_a_total_within_a_microsecond_is_not_forgotten_where_its_successor_fails() -> None:
-    whole, within = totals_within_a_microsecond()
-    total = within[len(within) // 5]
+    whole, total, _ = two_totals_within_microseconds()
     run = Run(limited(total, "Unlimited"), 1).finish()
     run.stop_all()
     run.follow(limited(total + 5, "Unlimited"), 1)
@@ -512,15 +502,19 @@ def test_a_total_within_a_microsecond_is_not_forgotten_where_its_successor_fails
     run.go()
     assert (failed := run.checkpoint(0)) is not None
     assert failed.state == "Failed"
-    run.stop_all()
-    run.start_all()
-    run.finish()
+    run.restart().finish()
     assert run.received() == dict.fromkeys(whole[: total + 5], 1)
 
 
 def limited(total: int, throttle: object) -> Spec:
     """``dense(150)`` with a total."""
     return dense(150, budget__maxMessages=total, budget__maxMessagesPerSecond=throttle)
+
+
+def two_totals_within_microseconds() -> tuple[list[bytes], int, int]:
+    """The same, and of the totals two that some tens of events come before and between."""
+    whole, within = totals_within_a_microsecond()
+    return whole, within[len(within) // 5], within[len(within) // 3]
 
 
 def totals_within_a_microsecond() -> tuple[list[bytes], list[int]]:

@@ -46,7 +46,7 @@ def test_due_times_never_fall_nor_come_denser_than_the_throttle(
     assert (np.diff(due) >= world / rate / len(times) - 1e-9).all()
 
 
-def test_the_densities_of_all_shards_add_up_to_the_throttle() -> None:
+def test_a_shard_may_send_its_share_of_the_throttle_in_a_second() -> None:
     assert Pace(100, 10).density(0.25) == 25
     assert Pace(None, 10).density(0.25) == float("inf")
 

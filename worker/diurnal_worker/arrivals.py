@@ -47,7 +47,7 @@ _NUMBERS: Final = 1 << 20
 _NUMBER_MASK: Final = np.uint64(_NUMBERS - 1)
 _BLOCK: Final = 1 << 15  # candidates at a time: what a core's cache holds
 _COMPILED_BLOCK: Final = 1 << 18
-_FEW: Final = 16
+_FEW: Final = 16  # events of one microsecond: beyond that, comparing each with each costs more than sorting
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,10 +303,7 @@ def _ordinals(times: I64, users: I64) -> I64:
 
 
 def _some_user_may_come_twice(times: I64, users: I64) -> bool:
-    """Whether two events may share time and user; ``times`` ascend. In a big world hardly any tick has such.
-
-    A microsecond of many events is not looked through: comparing each with each would be more than sorting.
-    """
+    """Whether two events may share time and user; ``times`` ascend. In a big world few ticks have such."""
     first = np.flatnonzero(times[1:] == times[:-1])
     distance = 1
     while first.size:

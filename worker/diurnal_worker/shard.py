@@ -251,9 +251,10 @@ class Shard:
             drained = self.sink.drain(timeout)
             if drained:
                 self._reach = max(earliest(self._frontier), self._promised_before)
-            self._checkpoint(self._reach)
             if drained and self._prepared is None and self._end is not None:
                 self._conclude()
+            else:
+                self._checkpoint(self._reach)
         except PermanentSinkError as error:
             self._fail(error)
             return False
@@ -426,7 +427,8 @@ class Shard:
         """
         marks = self._keeping.commit() if self._keeping is not None else {}
         self._settle(self.sink.acknowledged())
-        self._save(marks, self._tallied(earliest(self._segments) + whole), max(reach, self._reach))
+        tallied = self._tallied(earliest(self._segments) + (1 if whole else 0))
+        self._save(marks, tallied, max(reach, self._reach))
         if self._keeping is not None:
             self._keeping.committed()
         self._learn_speed()
@@ -463,7 +465,7 @@ class Shard:
         assert self.found is not None  # every end is preceded by a checkpoint
         total = self.found.total
         if state == "BudgetExhausted":
-            total = max(int(self.plan.pace.max_messages or 0), int(total or 0))
+            total = max(self._limit or 0, total or 0)
         ended = self.found.model_copy(
             update={"state": state, "reason": reason, "message": message, "total": total}
         )

@@ -47,24 +47,23 @@ class Count:
 
     def __init__(self, timeline: Timeline, known: Counted | None = None) -> None:
         self._timeline = timeline
-        self._upto = timeline.start if known is None else int(known.upto)
-        self._before = 0 if known is None else known.events
-        self._marks = deque([(self._upto, self._before)])
+        self._marks = deque([(timeline.start, 0) if known is None else (int(known.upto), known.events)])
 
     def along(self, timeline: Timeline) -> Count:
         """The same count along a timeline that differs in its end alone."""
         other = Count(timeline)
-        other._upto, other._before, other._marks = self._upto, self._before, self._marks
+        other._marks = self._marks
         return other
 
     def reaches(self, stretch: Stretch, most: int = AT_ONCE) -> bool:
         """Counts on towards ``stretch``, over ``most`` stretches; whether it is there."""
-        for passed in islice(self._timeline.stretches(self._upto, stretch.begin), most):
-            self._before += self._timeline.world_count(passed)
-            self._upto = passed.end
-        if self._upto > self._marks[-1][0]:
-            self._marks.append((self._upto, self._before))
-        return self._upto >= stretch.begin
+        upto, before = known = self._marks[-1]
+        for passed in islice(self._timeline.stretches(upto, stretch.begin), most):
+            before += self._timeline.world_count(passed)
+            upto = passed.end
+        if (upto, before) != known:
+            self._marks.append((upto, before))
+        return upto >= stretch.begin
 
     def known_at(self, clock: int) -> Counted | None:
         """The latest count for whoever goes on at ``clock``, or later; ``clock`` never falls."""
@@ -75,7 +74,7 @@ class Count:
 
     def cut(self, stretch: Stretch, limit: int) -> Cut | None:
         """Where ``stretch``, once it is reached, is cut by a total; None where all of it goes."""
-        left = limit - self._before
+        left = limit - self._marks[-1][1]
         if self._timeline.world_count(stretch) < left:
             return None
         if left <= 0:
