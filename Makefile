@@ -27,7 +27,7 @@ demo: ## One simulated day of the whole world into out/, in under two minutes
 	@$(BIN)/diurnal run $(EXAMPLE) --for 1d --set budget.maxMessagesPerSecond=Unlimited
 
 .PHONY: test
-test: setup ## All tests that need no cluster and no compiling, some six minutes on two cores
+test: setup ## All tests that need no cluster and no compiling, some eight minutes on two cores
 	$(PYTEST)
 
 TIMES ?= 10
